@@ -1,0 +1,52 @@
+"""A gain that the clip has banked gets no more gradient.
+
+Property.  r = exp(log_prob - old_log_prob), g = d loss / d log_prob of the policy term; beyond the clip bounds
+             A > 0 and r > 1 + eps_high  =>  g = 0
+             A < 0 and r < 1 - eps_low   =>  g = 0
+Why.       L = -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)): past the bound the clipped branch, a constant, is the smaller
+           one. A loss that still pushes there has no trust region: repeated epochs on one batch run away.
+           Schulman et al. 2017, arXiv:1707.06347, eq. 7 and figure 1.
+Applies.   Losses that claim a hard clip: they take a clip range or clamp the ratio. Not CISPO, SAPO, rollback clips, A2C.
+Tested.    One batch lays 32 ratios x 8 advantages on each flat side, 1 % clear of the kink, up to the reach of rules 102
+           to 107; one backward pass gives every gradient. The advantage is the effective one, after normalisation.
+Severity.  Critical: the trust region is missing, on one side or both.
+Fix.       Take the elementwise minimum of the unclipped and the clipped product, then reduce, then negate.
+"""
+
+import math
+
+import torch
+
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+
+RULE = Rule(
+    code="PPO102",
+    name="clip-stops-gains",
+    family="clip",
+    severity=Severity.CRITICAL,
+    needs=("policy", "hard_clip"),
+    must_flag=("max_for_min", "no_clip", "clip_upper_side_only", "clip_lower_side_only"),
+)
+
+
+def check(subject: Subject) -> Violation | None:
+    log_ratio, advantage = flat_sides(subject)
+    gradient = subject.policy(log_ratio, advantage)
+    return worst(
+        Violation("A gain that lies beyond the clip range still has a gradient.", site="surrogate"),
+        unless=gradient == 0,
+        ratio=log_ratio.exp(),
+        advantage=advantage,
+        got=gradient,
+        want=0.0,
+    )
+
+
+def flat_sides(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-ratios and advantages, both (512,), on the two sides where the clip is flat."""
+    low, high = (math.log(bound) for bound in subject.profile.bounds)
+    up = torch.linspace(1.01 * high, max(subject.profile.reach, 1.02 * high), 32, dtype=torch.float64)
+    down = torch.linspace(min(-subject.profile.reach, 1.02 * low), 1.01 * low, 32, dtype=torch.float64)
+    gain = torch.logspace(-2, 1, 8, dtype=torch.float64)
+    ups, downs = torch.cartesian_prod(up, gain), torch.cartesian_prod(down, -gain)
+    return torch.cat([ups[:, 0], downs[:, 0]]), torch.cat([ups[:, 1], downs[:, 1]])

@@ -1,0 +1,63 @@
+"""One sample whose log-ratio is large must not destroy the update.
+
+Property.  For log-ratios up to +-200 and both signs of A the gradient of the policy term is finite, and up to a log-ratio of
+           20 it stays below 1e6 |A|.
+Why.       exp overflows float32 at 88.7, and its gradient is NaN there even for A > 0, where the clip should make it zero
+           (0 times inf). For A < 0 the clip does not bound the loss: at log-ratio 20 the gradient is 4.85e8 |A|, and one such
+           sample moves every parameter. The one-sided clip is by design; a guard of the exponent is not part of
+           Schulman et al. 2017, arXiv:1707.06347, eq. 7, but Ye et al. 2020, arXiv:1912.09729, eq. 3 bound it by a dual clip.
+Applies.   Losses with a ratio of their own: exp of a difference of log-probs.
+Tested.    In float32: log-ratios from 1 to 20 in steps of 1, then 25, 50, 80, 88, 89, 95, 100, 150, 200, of both signs and for A of both signs.
+Severity.  Critical where a multiplier above 1e6 or a non-finite gradient lies within a log-ratio of 20; potential where the
+           gradient is non-finite only beyond it. In float32.
+Fix.       Bound the exponent: dual clip (max(surrogate, c A) for A < 0) or a clamp of the log-ratio at +-10. Either stops the
+           gradient of the samples beyond it; PPO109 says what that costs. Stop the epoch when an exact KL is exceeded.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+
+RULE = Rule(
+    code="PPO101",
+    name="ratio-overflow",
+    family="ratio",
+    severity=Severity.CRITICAL,
+    needs=("policy", "ratio"),
+    must_flag=("no_guard", "clamp_at_twenty"),
+    prevalence="32 of 33 public implementations read have no guard on the exponent.",
+)
+REACHABLE, BOUND = 20.0, 1e6
+STEPS = (*range(1, 21), 25, 50, 80, 88, 89, 95, 100, 150, 200)
+
+
+def check(subject: Subject) -> Violation | None:
+    if subject.anatomy.is_on_policy:
+        raise NotApplicable("the ratio is 1 by construction: it is formed from the log-prob and its own detached copy")
+    steps = torch.tensor(STEPS, dtype=torch.float64)
+    log_ratio = torch.cat([steps, -steps]).repeat(2)
+    advantage = torch.ones_like(log_ratio)
+    advantage[: len(advantage) // 2] = -1
+    gradient = subject.in_float32.policy(log_ratio, advantage).double() / (subject.profile.scale or 1.0)
+    near = log_ratio.abs() <= REACHABLE
+    multiplier = torch.where(gradient.isfinite(), gradient.abs(), torch.inf)
+    unsafe = ~(multiplier <= BOUND) & near
+    broken = ~gradient.isfinite()
+    largest = float(multiplier[near].max())
+    severity = Severity.CRITICAL if bool(unsafe.any()) else Severity.POTENTIAL
+    message = "One sample at a log-ratio of {:.0f} has a gradient of {:.3g} times its advantage."
+    far = "The gradient is not finite beyond a log-ratio of {:.0f}."
+    first = float(log_ratio[broken].abs().min()) if bool(broken.any()) else 0.0
+    return worst(
+        Violation(
+            message.format(REACHABLE, largest) if bool(unsafe.any()) else far.format(first),
+            evidence={"gradient_at_log_ratio_20": largest, "first_non_finite_log_ratio": first or "none up to 200"},
+            site="ratio",
+            severity=severity,
+        ),
+        unless=~(unsafe | broken) if severity is Severity.POTENTIAL else ~(unsafe & (log_ratio.abs() == REACHABLE)),
+        log_ratio=log_ratio,
+        advantage=advantage,
+        got=gradient,
+        want=-advantage * torch.where(advantage > 0, 0.0, log_ratio.exp().clamp(max=BOUND)),
+    )

@@ -1,0 +1,29 @@
+"""Audit other people's PPO and GRPO: see ARCHITECTURE.md. Public names load on first use, so that start-up is fast."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Confidence": "findings",
+    "Finding": "findings",
+    "Location": "findings",
+    "Report": "findings",
+    "Severity": "findings",
+    "Violation": "findings",
+    "Rule": "rules",
+    "NotApplicable": "errors",
+    "Subject": "subjects.subject",
+    "worst": "subjects.worst",
+    "audit": "api",
+    "assert_conforms": "api",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module `ppo_audit` has no attribute `{name}`; it offers {', '.join(_HOMES)}")
+    return getattr(importlib.import_module(f"ppo_audit.{_HOMES[name]}"), name)

@@ -1,0 +1,128 @@
+"""The audit of targets: from spec or object to a report. Every fault of a target becomes part of the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ppo_audit.engine import Judgement, findings, judge, merge
+from ppo_audit.errors import UsageError
+from ppo_audit.findings import Finding, Outcome, Report, Status, TargetReport
+from ppo_audit.locate.source import display
+from ppo_audit.profile_card import card
+from ppo_audit.remarks import remarks
+from ppo_audit.rules import Page, catalogue
+from ppo_audit.settings import Settings, command_for
+from ppo_audit.subjects.called import called_variants
+from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.resolve import as_function, describe, is_script, resolve, source_of
+
+Variants = Sequence[tuple[str, Subject]]
+
+
+def audit(target: Any, settings: Settings | None = None, **values: Any) -> Report:
+    """Audit a callable, a loss module or a spec; keyword arguments set parameters of the target by name."""
+    chosen = settings or Settings()
+    if values:
+        chosen = dataclasses.replace(chosen, values=(*chosen.values, *values.items()))
+    if isinstance(target, str):
+        return audit_targets([target], chosen)
+    name = f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', type(target).__name__)}"
+    return _report([_guarded(name, lambda: audit_object(target, name, chosen), chosen)], chosen, name)
+
+
+def assert_conforms(target: Any, settings: Settings | None = None, **values: Any) -> None:
+    """Raise AssertionError with the findings at or above `fail_on`, or where nothing was judged."""
+    report = audit(target, settings, **values)
+    if report.exit_code:
+        lines = [f"{f.severity.label} {f.rule} {f.name}: {f.message}" for f in report.findings]
+        lines += [entry.error for entry in report.targets if entry.error]
+        raise AssertionError("\n".join(lines) or f"nothing was judged (exit code {report.exit_code})")
+
+
+def audit_targets(specs: Sequence[str], settings: Settings) -> Report:
+    """Audit every spec; one that cannot be judged says why in its own entry."""
+    entries = [_guarded(spec, lambda spec=spec: audit_spec(spec, settings), settings) for spec in specs]
+    return _report(entries, settings, specs[0] if specs else "")
+
+
+def audit_spec(spec: str, settings: Settings) -> TargetReport:
+    """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
+    from ppo_audit.recipes import RECIPES
+
+    if is_script(spec) or spec in RECIPES:
+        from ppo_audit.trainer import trainer_variants
+
+        return _entry(spec, trainer_variants(spec, settings), settings, spec, (None, None))
+    return audit_object(resolve(spec), spec, settings)
+
+
+def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
+    """Audit an object that is at hand."""
+    values = dict(settings.values)
+    function = as_function(target, spec, values)
+    variants = called_variants(spec, function, dict(settings.roles), values, settings.seed)
+    return _entry(spec, variants, settings, spec.rpartition(":")[2] or spec, source_of(function))
+
+
+def _guarded(spec: str, run: Callable[[], TargetReport], settings: Settings) -> TargetReport:
+    """An entry whatever happens: what the target did wrong is exit code 2, with the reason."""
+    try:
+        return run()
+    except UsageError as error:
+        return TargetReport(spec, "unknown", error=str(error), exit_code=error.exit_code)
+
+
+def _entry(
+    spec: str, variants: Variants, settings: Settings, qualified: str, source: tuple[str | None, int | None]
+) -> TargetReport:
+    started = time.perf_counter()
+    pages = [page for code, page in catalogue().items() if settings.selects(code)]
+    (_, first), *others = variants
+    judgements = judge(first, pages)
+    found = findings(first, judgements, qualified)
+    for name, subject in others:
+        later = judge(subject, pages)
+        found = merge(found, findings(subject, later, qualified), name)
+        judgements = [_worse(a, b) for a, b in zip(judgements, later, strict=True)]
+    outcomes = tuple(judgement.outcome for judgement in judgements)
+    return TargetReport(
+        target=spec,
+        kind=first.kind,
+        file=display(source[0]) if source[0] else None,
+        line=source[1],
+        roles=dict(first.roles),
+        profile=card(first),
+        outcomes=outcomes,
+        findings=tuple(found),
+        remarks=remarks(first),
+        variants=tuple(name for name, _ in variants) if others else (),
+        cases=sum(subject.count["cases"] for _, subject in variants),
+        evaluations=sum(subject.count["evaluations"] for _, subject in variants),
+        seconds=time.perf_counter() - started,
+        exit_code=_exit_code(outcomes, found, settings),
+    )
+
+
+def _worse(first: Judgement, later: Judgement) -> Judgement:
+    """Of two variants' judgements of one rule the one that says more: flagged, errored, passed, skipped."""
+    order = (Status.FLAGGED, Status.ERRORED, Status.PASSED, Status.SKIPPED)
+    return min((first, later), key=lambda judgement: order.index(judgement.outcome.status))
+
+
+def _exit_code(outcomes: Iterable[Outcome], found: Iterable[Finding], settings: Settings) -> int:
+    statuses = {outcome.status for outcome in outcomes}
+    if Status.ERRORED in statuses:
+        return 4
+    if settings.fail_on is not None and any(f.severity <= settings.fail_on and f.waiver is None for f in found):
+        return 1
+    return 0 if statuses & {Status.PASSED, Status.FLAGGED, Status.WAIVED} else 5
+
+
+def _report(entries: Sequence[TargetReport], settings: Settings, spec: str) -> Report:
+    version = importlib.metadata.version("ppo-audit")
+    return Report(tuple(entries), version, datetime.date.today().isoformat(), settings.fail_on, command_for(spec, settings))

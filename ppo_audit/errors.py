@@ -1,0 +1,32 @@
+"""What can go wrong that is nobody's bug: the user asked for something impossible, or a rule does not apply."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(Exception):
+    """The request cannot be carried out: exit code 2, nothing was judged.
+
+    The message names the thing in backticks, what was expected, what came, and what to do about it.
+    """
+
+    exit_code = 2
+
+
+class NotApplicable(Exception):
+    """A rule does not apply to this subject: the outcome is *skipped*, and the message is its reason."""
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice that `name` most likely stands for, capitals aside; None where nothing is near."""
+    by_folded = {choice.casefold(): choice for choice in choices}
+    match = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[match[0]] if match else None
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A question to put at the end of a message, led by a space; empty where nothing is near."""
+    match = closest(name, choices)
+    return f" Did you mean `{match}`?" if match else ""

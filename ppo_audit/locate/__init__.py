@@ -1,0 +1,5 @@
+"""Where a violation comes from: one recorded call is replaced at a time; the replacement that cures it proves the line."""
+
+from ppo_audit.locate.search import Place, locate
+
+__all__ = ["Place", "locate"]

@@ -1,0 +1,105 @@
+"""The slips that are tried: what stands in the code, and what may belong there. Each edit replaces one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ppo_audit.recording.graph import plain
+from ppo_audit.recording.trace import Intervention, Op
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement of one call. `text` completes the sentence "the violation is gone with ..."."""
+
+    op: Op
+    text: str
+    replacement: Intervention
+
+
+def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
+    """The edits worth trying at a call, likeliest slip first; `shapes` are those of its tensor inputs."""
+    name = plain(op.name)
+    pairs = sum(isinstance(arg, torch.Tensor) for arg in op.args[:2]) == 2
+    if name in OPPOSITES and pairs:
+        other = OPPOSITES[name]
+        yield Edit(op, f"`{other.__name__}` in place of `{name}`", _instead(other))
+    if name in SWAPS:
+        other = SWAPS[name]
+        yield Edit(op, f"`{other.__name__}` in place of `{name}`", _instead(other))
+    if name in ("sub", "subtract", "rsub", "div", "truediv") and len(op.args) > 1:
+        yield Edit(op, "its operands swapped", lambda func, args, kwargs: func(args[1], args[0], *args[2:], **kwargs) if isinstance(args[1], torch.Tensor) else func(*args, **kwargs))
+    if name in UNARY:
+        yield Edit(op, f"`{name}` left out", _first)
+    if name == "exp":
+        yield Edit(op, "its exponent negated", lambda func, args, kwargs: func(-args[0], *args[1:], **kwargs))
+    if name == "where" and len(op.args) == 3:
+        yield Edit(op, "its branches swapped", lambda func, args, kwargs: func(args[0], args[2], args[1], **kwargs))
+    if pairs and len(set(shapes)) == 2 and len({shape.numel() for shape in shapes}) == 1:
+        yield Edit(op, "both operands in one shape", _same_shape)
+    if name == "mean":
+        yield Edit(op, "a sum over the last dimension, then the mean", _sum_last)
+    if name == "sum":
+        yield Edit(op, "`mean` in place of `sum`", lambda func, args, kwargs: torch.mean(*args, **kwargs))
+
+
+def insertions_of(op: Op) -> Iterator[Edit]:
+    """Edits that add an operation after the call: a sign, a detach."""
+    yield Edit(op, "its sign changed", lambda func, args, kwargs: -func(*args, **kwargs))
+    yield Edit(op, "a `detach()` behind it", lambda func, args, kwargs: func(*args, **kwargs).detach())
+
+
+def _instead(other: Callable[..., Any]) -> Intervention:
+    return lambda func, args, kwargs: other(*args, **kwargs)
+
+
+def _first(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    return args[0] * 1
+
+
+def _same_shape(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    return func(args[0].reshape(args[1].shape) if args[0].dim() > args[1].dim() else args[0], args[1].reshape(args[0].shape) if args[1].dim() > args[0].dim() else args[1], *args[2:], **kwargs)
+
+
+def _sum_last(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    tensor = args[0]
+    whole = len(args) == 1 and not kwargs
+    return tensor.sum(-1).mean() if whole and tensor.dim() > 1 else tensor.sum(*args[1:], **kwargs)
+
+
+def _reflected(func: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def other(first: Any, second: Any, *args: Any, **kwargs: Any) -> Any:
+        return func(first, second)
+
+    other.__name__ = func.__name__
+    return other
+
+
+OPPOSITES: dict[str, Callable[..., Any]] = {
+    "max": torch.minimum,
+    "maximum": torch.minimum,
+    "fmax": torch.minimum,
+    "min": torch.maximum,
+    "minimum": torch.maximum,
+    "fmin": torch.maximum,
+}
+SWAPS: dict[str, Callable[..., Any]] = {
+    "add": _reflected(torch.sub),
+    "iadd": _reflected(torch.sub),
+    "sub": _reflected(torch.add),
+    "isub": _reflected(torch.add),
+    "subtract": _reflected(torch.add),
+    "var": torch.std,
+    "gt": torch.lt,
+    "ge": torch.le,
+    "lt": torch.gt,
+    "le": torch.ge,
+}
+UNARY = frozenset("neg negative clamp clip clamp_min clamp_max abs detach square sqrt sign tanh sigmoid relu log log1p mean".split())

@@ -1,0 +1,76 @@
+"""Reading a trace: which roles a value depends on, the slice of a loss, and the value all of whose paths meet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from ppo_audit.recording.trace import Op, Trace
+
+Roles = frozenset[str]
+NONE: Roles = frozenset()
+
+
+def plain(name: str) -> str:
+    """`__rsub__`, `sub_` and `sub` are one operation for whoever reads a trace."""
+    return name.strip("_")
+
+
+def operands(op: Op) -> tuple[int | None, ...]:
+    """The value number of each positional argument; None for one that is no tensor."""
+    numbers = iter(op.inputs)
+    return tuple(next(numbers) if isinstance(arg, torch.Tensor) else None for arg in op.args)
+
+
+def substitute(op: Op, replacements: Mapping[int, torch.Tensor]) -> Any:
+    """Call the operation again with some of its input values (by number) replaced."""
+    leaves, spec = tree_flatten((op.args, op.kwargs))
+    numbers = iter(op.inputs)
+    fresh = [replacements.get(next(numbers), leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    args, kwargs = tree_unflatten(fresh, spec)
+    return op.func(*args, **kwargs)
+
+
+def producers(trace: Trace) -> dict[int, Op]:
+    return {number: op for op in trace.ops for number in op.outputs}
+
+
+def dependencies(trace: Trace, leaves: Mapping[str, int]) -> dict[int, Roles]:
+    """For every value, the roles among `leaves` (role -> value number) that it is computed from, detached or not."""
+    found: dict[int, Roles] = {number: frozenset((role,)) for role, number in leaves.items()}
+    for op in trace.ops:
+        roles = NONE.union(*(found.get(number, NONE) for number in op.inputs))
+        for number in op.outputs:
+            found.setdefault(number, roles)
+    return found
+
+
+def backward_slice(trace: Trace, ends: Iterable[int], stop: Collection[int] = ()) -> list[Op]:
+    """The operations that `ends` depend on, in order; the walk stops at the values in `stop`."""
+    needed, kept = set(ends), []
+    for op in reversed(trace.ops):
+        if any(number in needed and number not in stop for number in op.outputs):
+            kept.append(op)
+            needed.update(op.inputs)
+    return kept[::-1]
+
+
+def dominator(
+    trace: Trace, sources: Collection[int], ends: Collection[int], region: Sequence[Op]
+) -> int | None:
+    """The last floating-point value through which every path of `region` from `sources` to `ends` runs, or None."""
+    numbers = [op.outputs[0] for op in region if op.outputs]
+    candidates = [number for number in numbers if trace.tensors[number].is_floating_point()]
+    cuts = [number for number in candidates if not _reaches(sources, ends, region, blocked=number)]
+    return cuts[-1] if cuts else None
+
+
+def _reaches(sources: Collection[int], ends: Collection[int], region: Sequence[Op], blocked: int) -> bool:
+    reached = set(sources)
+    for op in region:
+        if not reached.isdisjoint(op.inputs):
+            reached.update(number for number in op.outputs if number != blocked)
+    return not reached.isdisjoint(ends)

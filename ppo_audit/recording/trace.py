@@ -1,0 +1,191 @@
+"""The recorder: every torch operation of a run, in order, with the file, line and columns that asked for it.
+
+A `Trace` is in single-assignment form: each operation names the values it reads and writes by number, so that an
+in-place write makes a new value of the same tensor. An intervention replaces one call, and only it, while the target runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+TORCH_FOLDERS = tuple(torch.__path__)
+OWN_FOLDER = str(Path(__file__).parent)
+READS = frozenset(
+    "shape size numel dim ndim __len__ __bool__ item __float__ __int__ __index__ tolist numpy __array__ stride is_contiguous".split()
+)
+SHAPE_READS = frozenset("shape size numel __len__".split())
+IN_PLACE_EXCEPTIONS = frozenset(("requires_grad_", "retain_grad"))
+
+Intervention = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Site(NamedTuple):
+    """Where one call stands in the source; columns count from 0, as Python gives them."""
+
+    file: str
+    line: int
+    end_line: int
+    column: int
+    end_column: int
+    function: str
+
+
+class OpKey(NamedTuple):
+    """One call of a run, the same in every run that takes the same path."""
+
+    file: str
+    function: str
+    offset: int
+    name: str
+    occurrence: int
+
+
+@dataclass(slots=True, eq=False)
+class Op:
+    """One recorded operation. `via` is the torch method that the target called, where it did not call `func` itself."""
+
+    func: Callable[..., Any]
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    key: OpKey
+    site: Site | None
+    via: str | None
+    grad_enabled: bool
+
+
+class Read(NamedTuple):
+    """A read that leaves torch: the value may steer a Python decision."""
+
+    name: str
+    value: int
+    site: Site | None
+    in_target: bool
+
+
+@dataclass
+class Trace:
+    """Operations in order, and the tensor behind every value number (strongly held, so that identities stay unique)."""
+
+    ops: list[Op] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    tensors: list[torch.Tensor] = field(default_factory=list)
+    current: dict[int, int] = field(default_factory=dict)
+
+    def value_of(self, tensor: torch.Tensor) -> int:
+        """The number of the tensor's present content; a tensor never seen before becomes a leaf."""
+        number = self.current.get(id(tensor))
+        return self._new(tensor) if number is None else number
+
+    def find(self, tensor: torch.Tensor) -> int | None:
+        return self.current.get(id(tensor))
+
+    def write(self, tensor: torch.Tensor) -> int:
+        return self._new(tensor)
+
+    def aliases(self, tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Known tensors on the same storage, which an in-place write changes too."""
+        pointer = tensor.untyped_storage().data_ptr()
+        for number in set(self.current.values()):
+            other = self.tensors[number]
+            if other is not tensor and other.untyped_storage().data_ptr() == pointer:
+                yield other
+
+    def clear(self) -> None:
+        self.ops.clear()
+        self.reads.clear()
+        self.tensors.clear()
+        self.current.clear()
+
+    def _new(self, tensor: torch.Tensor) -> int:
+        self.tensors.append(tensor)
+        self.current[id(tensor)] = len(self.tensors) - 1
+        return len(self.tensors) - 1
+
+
+class Recorder(TorchFunctionMode):
+    """Records while active; `interventions` replace single calls by key."""
+
+    def __init__(self, interventions: Mapping[OpKey, Intervention] | None = None) -> None:
+        super().__init__()
+        self.trace = Trace()
+        self.interventions = interventions or {}
+        self._occurrences: dict[tuple[str, str, int, str], int] = {}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        frame, via = _calling_frame(sys._getframe(1))
+        name = name_of(func)
+        key = self._key(frame, name)
+        inputs = tuple(self.trace.value_of(leaf) for leaf in tensors_in((args, kwargs)))
+        grad_enabled = torch.is_grad_enabled()
+        replacement = self.interventions.get(key)
+        out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
+        site = _site(frame.f_code, frame.f_lasti) if frame else None
+        if name in READS:
+            self.trace.reads.extend(Read(name, value, site, via is None) for value in inputs[:1])
+        outputs = self._written(name, args, kwargs, out)
+        if outputs:
+            self.trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
+        return out
+
+    def _key(self, frame: FrameType | None, name: str) -> OpKey:
+        place = (frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lasti, name) if frame else ("", "", 0, name)
+        occurrence = self._occurrences.get(place, 0)
+        self._occurrences[place] = occurrence + 1
+        return OpKey(*place, occurrence)
+
+    def _written(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[int, ...]:
+        outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
+        mutated = args[:1] if is_in_place(name) else ()
+        targets = [t for t in (*mutated, kwargs.get("out")) if isinstance(t, torch.Tensor)]
+        touched = [alias for target in targets for alias in self.trace.aliases(target)]
+        unique = {id(tensor): tensor for tensor in (*outputs, *targets, *touched)}
+        return tuple(self.trace.write(tensor) for tensor in unique.values())
+
+
+def name_of(func: Callable[..., Any]) -> str:
+    """The plain name of a torch function; of a property getter, the property's name."""
+    name = getattr(func, "__name__", type(func).__name__)
+    return func.__self__.__name__ if name == "__get__" else name  # type: ignore[attr-defined]
+
+
+def is_in_place(name: str) -> bool:
+    if name in IN_PLACE_EXCEPTIONS:
+        return False
+    is_augmented = name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+    return is_augmented or name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
+
+
+def tensors_in(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _calling_frame(frame: FrameType | None) -> tuple[FrameType | None, str | None]:
+    """The innermost frame outside torch, and the outermost torch function between it and the operation."""
+    via = None
+    while frame is not None and frame.f_code.co_filename.startswith((*TORCH_FOLDERS, OWN_FOLDER)):
+        via = frame.f_code.co_name
+        frame = frame.f_back
+    return frame, via
+
+
+@functools.lru_cache(maxsize=4096)
+def _site(code: CodeType, offset: int) -> Site:
+    line, end_line, column, end_column = list(code.co_positions())[offset // 2]
+    first = line or code.co_firstlineno
+    return Site(code.co_filename, first, end_line or first, column or 0, end_column or 0, code.co_qualname)

@@ -1,0 +1,200 @@
+"""The anatomy of a loss, as its recording shows it: terms, effective advantage, clamps, and the site of each quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers
+from ppo_audit.recording.terms import Part
+from ppo_audit.recording.trace import Op, OpKey
+from ppo_audit.subjects.boundary import effective_advantage, log_ratios
+from ppo_audit.subjects.run import Run
+
+if TYPE_CHECKING:
+    from ppo_audit.subjects.subject import Subject
+
+CLAMPS = frozenset("clamp clip clamp_min clamp_max hardtanh".split())
+CHOICES = frozenset("minimum maximum min max fmin fmax where".split())
+STATISTICS = frozenset("mean std var std_mean var_mean sum nanmean amax amin max min median nanmedian norm quantile".split())
+SPREADS = frozenset("std var std_mean var_mean".split())
+CREDIT = ("advantage", "return_", "value", "reward")
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What one recording shows. `sites` names the operation of each quantity; `families` the parts of each term."""
+
+    families: Mapping[str, frozenset[str]]
+    coefficients: Mapping[str, float]
+    reduction: str
+    sites: Mapping[str, Op] = field(repr=False)
+    cuts: Mapping[str, OpKey] = field(default_factory=dict)
+    clip_bounds: tuple[float | None, float | None] = (None, None)
+    has_ratio: bool = False
+    is_weight_detached: bool = False
+    is_on_policy: bool = False
+    guards: tuple[str, ...] = ()
+
+    @property
+    def advantage_role(self) -> str:
+        """The role that rules set as advantage: the effective one where the loss transforms it."""
+        return "effective_advantage" if "effective_advantage" in self.cuts else "advantage"
+
+
+def dissect(subject: Subject) -> Anatomy:
+    """Record one ordinary batch, and read the loss off the recording."""
+    rows = subject.capacity or 8
+    run = subject.run(subject.rows(rows))
+    parts, roles = subject.parts(run), subject.roles_of(run)
+    families = _families(parts)
+    policy = [part for part in parts if part.family in families.get("policy", NONE)]
+    ops = backward_slice(run.trace, [part.atom for part in policy], stop=run.numbers.values())
+    advantage = effective_advantage(run.trace, ops, roles, CREDIT, run.numbers)
+    return Anatomy(
+        families,
+        _coefficients(parts),
+        _reduction(subject, run, parts),
+        _sites(run, parts, policy, ops, roles, advantage),
+        {"effective_advantage": advantage.key} if advantage else {},
+        _clip_bounds(ops, roles),
+        any(True for _ in log_ratios(ops, roles)),
+        _is_weight_detached(run, policy, ops, roles),
+        _is_on_policy(ops, roles),
+        _guards(run, roles),
+    )
+
+
+def _families(parts: Sequence[Part]) -> dict[str, frozenset[str]]:
+    """Terms by name; without an old policy the credited log-probs are the policy term, and log-probs alone an entropy."""
+    found = {part.family for part in parts}
+    named = {name: frozenset((name,)) for name in found}
+    if "policy" not in found and "cloning" in found:
+        named["policy"] = named.pop("cloning")
+    return named
+
+
+def _coefficients(parts: Sequence[Part]) -> dict[str, float]:
+    return {part.family: part.coefficient for part in parts}
+
+
+def _reduction(subject: Subject, run: Run, parts: Sequence[Part]) -> str:
+    """`mean` where a row's share shrinks as rows are added, `sum` where it does not; measured on twice the rows."""
+    role = next((role for role in ("log_prob", "value", "entropy") if role in run.leaves), None)
+    if role is None or subject.capacity:
+        return "mean"
+    sizes = [_share(run.loss, run.leaves[role])]
+    more = subject.run(subject.rows(4 * len(run.leaves[role])))
+    sizes.append(_share(more.loss, more.leaves[role]))
+    return "sum" if sizes[1] > 0.5 * sizes[0] else "mean"
+
+
+def _share(loss: torch.Tensor, leaf: torch.Tensor) -> float:
+    (gradient,) = torch.autograd.grad(loss, [leaf], allow_unused=True, retain_graph=True)
+    return 0.0 if gradient is None else float(gradient.abs().median())
+
+
+def _sites(
+    run: Run, parts: Sequence[Part], policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, Roles], advantage: Op | None
+) -> dict[str, Op]:
+    """The operation that makes each named quantity; later names may be missing where the loss has no such thing."""
+    makers = producers(run.trace)
+    sites = {part.family: makers[part.atom] for part in reversed(parts) if part.atom in makers}
+    sites |= {"policy": makers[part.atom] for part in policy if part.atom in makers}
+    sites |= {f"{part.family}_weight": part.ops[0] for part in parts if part.ops}
+    if run.total in makers:
+        sites["total"] = makers[run.total]
+    for exponential, first, second in log_ratios(ops, roles):
+        sites["ratio"] = exponential
+        sites |= {"log_ratio": op for op in ops if first in op.inputs and second in op.inputs}
+    exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
+    guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
+    sites |= {"log_ratio_clamp": op for op in guards}
+    sites |= {"clip": op for op in ops if _clamps_ratio(op, roles) and op not in guards}
+    sites |= {"surrogate": op for op in ops if plain(op.name) in CHOICES and "log_prob" in roles.get(op.outputs[0], NONE)}
+    if advantage is not None:
+        sites["effective_advantage"] = advantage
+        sites |= dict(_statistics(run, roles, advantage))
+    value = [op for part in parts if part.family == "value" for op in backward_slice(run.trace, [part.atom], run.numbers.values())]
+    sites |= {"value_clip": op for op in value if plain(op.name) in CLAMPS and "value" in roles.get(op.outputs[0], NONE)}
+    sites |= {"value_choice": op for op in value if plain(op.name) in CHOICES and "value" in roles.get(op.outputs[0], NONE)}
+    return sites
+
+
+def _statistics(run: Run, roles: Mapping[int, Roles], advantage: Op) -> Iterator[tuple[str, Op]]:
+    """The statistics on the way to the effective advantage: that is where it is normalised."""
+    for op in backward_slice(run.trace, advantage.outputs[:1], run.numbers.values()):
+        if plain(op.name) in STATISTICS and roles.get(op.outputs[0], NONE) & frozenset(CREDIT):
+            yield "normalisation", advantage
+            yield ("spread" if plain(op.name) in SPREADS else "centre"), op
+
+
+def _clamps_ratio(op: Op, roles: Mapping[int, Roles]) -> bool:
+    return plain(op.name) in CLAMPS and "log_prob" in roles.get(op.outputs[0], NONE) and _has_numbers(op)
+
+
+def _has_numbers(op: Op) -> bool:
+    return any(isinstance(bound, int | float) for bound in (*op.args[1:], *op.kwargs.values()))
+
+
+def _precedes(op: Op, exponential: Op, makers: Mapping[int, Op]) -> bool:
+    """Whether a clamp stands between the difference of log-probs and its exponential."""
+    if plain(op.name) not in CLAMPS:
+        return False
+    number = exponential.inputs[0]
+    while number in makers and makers[number].inputs:
+        if makers[number] is op:
+            return True
+        number = makers[number].inputs[0]
+    return False
+
+
+def clamp_bounds(op: Op) -> tuple[float | None, float | None]:
+    """The plain numbers of a recorded clamp."""
+    name, rest = plain(op.name), list(op.args[1:])
+    low = op.kwargs.get("min", rest.pop(0) if rest and name != "clamp_max" else None)
+    high = op.kwargs.get("max", rest.pop(0) if rest else None)
+    number = lambda bound: float(bound) if isinstance(bound, int | float) else None
+    return number(low), number(high)
+
+
+def _clip_bounds(ops: Sequence[Op], roles: Mapping[int, Roles]) -> tuple[float | None, float | None]:
+    """The bounds of the recorded clamp of the ratio, which the code claims whatever it then makes of it."""
+    for op in ops:
+        low, high = clamp_bounds(op) if _clamps_ratio(op, roles) else (None, None)
+        if (low is None or 0 <= low < 1) and (high is not None and 1 < high < 10):
+            return low, high
+    return None, None
+
+
+def _is_weight_detached(run: Run, policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
+    """Whether the ratio is a constant weight for autograd while log-probs carry the gradient (CISPO and its kin)."""
+    exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
+    if not exponentials or "log_prob" not in run.leaves:
+        return False
+    scalar = torch.stack([part.unscaled(run.trace.tensors[part.atom]).sum() for part in policy]).sum()
+    ratios = [run.trace.tensors[op.outputs[0]] for op in exponentials]
+    live = [ratio for ratio in ratios if ratio.requires_grad]
+    if not scalar.requires_grad:
+        return False
+    (by_log_prob,) = torch.autograd.grad(scalar, [run.leaves["log_prob"]], allow_unused=True, retain_graph=True)
+    if by_log_prob is None or not bool(by_log_prob.abs().sum() > 0):
+        return False
+    through = torch.autograd.grad(scalar, live, allow_unused=True, retain_graph=True) if live else ()
+    return all(gradient is None or not bool(gradient.abs().sum() > 0) for gradient in through)
+
+
+def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
+    """Whether every ratio is formed from the new log-prob and its own detached copy."""
+    pairs = [(first, second) for _, first, second in log_ratios(ops, roles)]
+    return bool(pairs) and all(roles.get(first) == roles.get(second) for first, second in pairs)
+
+
+def _guards(run: Run, roles: Mapping[int, Roles]) -> tuple[str, ...]:
+    """Reads of an advantage's size by the target's own code: a Python decision that leaves no operation behind."""
+    reads = [read for read in run.trace.reads if read.in_target and read.name in ("__len__", "shape", "size", "numel")]
+    own = [read for read in reads if roles.get(read.value, NONE) & frozenset(CREDIT)]
+    return tuple(dict.fromkeys(f"{read.site.file}:{read.site.line}" for read in own if read.site))

@@ -1,0 +1,218 @@
+"""A called subject: a function whose roles, layout, sign convention and intermediates are found by trying it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from ppo_audit.errors import UsageError
+from ppo_audit.recording.graph import dependencies
+from ppo_audit.recording.trace import Trace
+from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
+from ppo_audit.subjects.boundary import log_ratios, policy_cuts
+from ppo_audit.subjects.families import REFERENCE
+from ppo_audit.subjects.run import Run, call_under_recorder
+from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.calling import Bag, Call, bind, label
+from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
+from ppo_audit.targets.resolve import describe
+
+LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
+TRIAL_ROWS = 6
+MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.bool, False), (torch.float64, False))
+
+
+def called_subject(target: str, function: Callable[..., Any], roles: Mapping[str, str], values: Mapping[str, Any]) -> Subject:
+    """Make a callable measurable; raises UsageError where it cannot be called or its roles are unclear."""
+    call = bind(function, roles, values)
+    asked = settle(_ask(call))
+    call = bind(function, {**{role: name for name, role in asked.items()}, **roles}, values)
+    available = frozenset(role for role in asked.values() if not is_scalar(role))
+    if not available:
+        raise UsageError(
+            f"`{label(function)}` takes nothing that plays a role in PPO; expected log-probs and advantages, or rewards, "
+            f"values and dones. Name the roles with `--role log_prob=...`."
+        )
+    layout, run = _layout(call, asked, available)
+    scalars = {role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)}
+    subject = Subject(
+        target,
+        _kind(available),
+        functools.partial(call_under_recorder, call),
+        _described(asked, values),
+        available,
+        layout.single(),
+        scalars,
+    )
+    subject = dataclasses.replace(subject, dtype=_dtype(run.trace))
+    return _oriented(_with_cuts(subject, run))
+
+
+def called_variants(
+    target: str, function: Callable[..., Any], roles: Mapping[str, str], values: Mapping[str, Any], seed: int = 0
+) -> list[tuple[str, Subject]]:
+    """The subject as the target's defaults make it, and one more for a value clip that is offered but off."""
+    first = called_subject(target, function, roles, values)
+    variants = [("default", dataclasses.replace(first, seed=seed))]
+    offered = [name for name in inspect.signature(function).parameters if _is_offered_clip(function, name, values)]
+    for name in offered:
+        on = called_subject(target, function, roles, {**values, name: DEFAULT_VALUES["clip_range_value"]})
+        variants.append((f"{name}={DEFAULT_VALUES['clip_range_value']}", dataclasses.replace(on, seed=seed)))
+    return variants
+
+
+def _is_offered_clip(function: Callable[..., Any], name: str, values: Mapping[str, Any]) -> bool:
+    parameter = inspect.signature(function).parameters[name]
+    return parameter.default is None and role_of(name) == "clip_range_value" and name not in values
+
+
+def _ask(call: Call) -> dict[str, str]:
+    """Name of every parameter and container entry that plays a role; containers are asked by calling the target."""
+    asked = {binding.name: binding.role for binding in call.bindings if binding.role}
+    if not any(binding.container for binding in call.bindings):
+        return asked
+    for layout in _layouts(frozenset(ROLES_TO_TRY), {}):
+        noted: dict[str, str] = {}
+        batch = ordinary_rows(layout, ROLES_TO_TRY, TRIAL_ROWS)
+        try:
+            args, kwargs = call.arguments(batch, noted)
+            call.function(*args, **kwargs)
+        except UsageError:
+            raise
+        except Exception:
+            continue
+        return asked | noted
+    return asked | noted
+
+
+ROLES_TO_TRY = frozenset("log_prob old_log_prob ref_log_prob advantage value old_value return_ entropy mask group".split())
+
+
+def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[Layout]:
+    """Layouts to try, the likeliest first: tokens where there is a mask, flat rows else, then columns and mixtures."""
+    names = " ".join(asked)
+    discrete = bool(available & {"logits", "old_logits"})
+    critics: dict[str, tuple[int, ...]] = {role: (QUANTILES,) for role in ("value", "old_value")} if "quantile" in names else {}
+    token = Layout("tokens", (4,), {})
+    per_sequence = Layout("tokens, one advantage per sequence", (4,), {"advantage": ()})
+    column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,)})
+    flat = Layout("flat", (), critics, discrete)
+    column = Layout("columns", (1,), {}, discrete)
+    heads = Layout("log-probs by dimension", (), {role: (ACTION_DIMENSIONS,) for role in (*LOG_PROBS, "entropy")})
+    bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
+    value_column = Layout("values in a column", (), {role: (1,) for role in ("value", "old_value")}, discrete)
+    tokens = (token, per_sequence, column_advantage)
+    plain = (*tokens, flat, column) if "mask" in available else (flat, column, *tokens)
+    for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
+        for layout in (*plain, value_column, heads, bare_heads):
+            yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)
+
+
+def _layout(call: Call, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
+    """The first layout on which the target runs without spreading one row over others; else the first that runs."""
+    works: list[tuple[Layout, Run]] = []
+    first_error: Exception | None = None
+    for layout in _layouts(available, asked):
+        try:
+            run = call_under_recorder(call, ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
+        except UsageError:
+            raise
+        except Exception as error:
+            first_error = first_error or error
+            continue
+        works.append((layout, run))
+        if not spreads(run.trace) and _reaches_every_row(run):
+            return works[-1]
+    if not works:
+        assert first_error is not None
+        raise UsageError(
+            f"`{label(call.function)}` raises on every layout of an ordinary batch; on the first it raised "
+            f"{describe(first_error)}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
+        )
+    return works[0]
+
+
+def spreads(trace: Trace) -> bool:
+    """Whether an element-wise operation made more elements than either operand has: (N,) against (N, 1)."""
+    for op in trace.ops:
+        sizes = [trace.tensors[number].numel() for number in op.inputs]
+        if len(op.inputs) == 2 and op.outputs and min(sizes) > 1 and trace.tensors[op.outputs[0]].numel() > max(sizes):
+            if op.name.strip("_") in ("sub", "add", "mul", "div", "truediv", "rsub", "mse_loss", "smooth_l1_loss", "huber_loss", "where", "min", "max", "minimum", "maximum"):
+                return True
+    return False
+
+
+def _reaches_every_row(run: Run) -> bool:
+    """Whether each row's log-prob has a gradient of its own: a ratio per row at least, not one for the whole batch."""
+    leaf = run.leaves.get("log_prob")
+    if leaf is None:
+        return True
+    (gradient,) = torch.autograd.grad(run.loss, [leaf], allow_unused=True, retain_graph=True)
+    ratios = [op for op, _, _ in log_ratios(run.trace.ops, dependencies(run.trace, run.numbers))]
+    if any(run.trace.tensors[op.outputs[0]].numel() < len(leaf) for op in ratios):
+        return False
+    return gradient is not None and bool((gradient.reshape(len(leaf), -1) != 0).any(dim=1).all())
+
+
+def _kind(available: frozenset[str]) -> str:
+    if available & LOSS_ROLES:
+        return "loss"
+    return "returns" if "reward" in available and "value" in available else "unknown"
+
+
+def _dtype(trace: Trace) -> torch.dtype:
+    """The narrowest floating-point dtype that the target computes in, given float64."""
+    found = [tensor.dtype for tensor in trace.tensors if tensor.is_floating_point() and tensor.dim() > 0]
+    return min(found, key=lambda dtype: torch.finfo(dtype).bits, default=torch.float64)
+
+
+def _described(asked: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        role: f"`{name}`" + (f" = {values[name]}" if name in values else "") for name, role in asked.items()
+    }
+
+
+def _with_cuts(subject: Subject, run: Run) -> Subject:
+    """Intermediates that play a role which the target is not given: log-probs and entropy that it computes itself."""
+    roles = dependencies(run.trace, run.numbers)
+    cuts = policy_cuts(run.trace, run.total, roles, subject.available)
+    described = dict(subject.roles)
+    for op in run.trace.ops:
+        for role, key in cuts.items():
+            if op.key == key and op.site:
+                described[role] = f"computed at line {op.site.line}"
+    return dataclasses.replace(subject, cuts=cuts, roles=described, available=subject.available | set(cuts))
+
+
+def _oriented(subject: Subject) -> Subject:
+    """Negative log-probs are told by the ratio: raising the new one lowers it."""
+    if "log_prob" not in subject.available or "log_prob" in subject.cuts:
+        return subject
+    run = subject.run(subject.rows(TRIAL_ROWS))
+    leaf = run.leaves["log_prob"]
+    roles = subject.roles_of(run)
+    for exponential, _, _ in log_ratios(run.trace.ops, roles):
+        if roles[exponential.outputs[0]] & REFERENCE:
+            continue
+        ratio = run.trace.tensors[exponential.outputs[0]]
+        if not ratio.requires_grad:
+            continue
+        (slope,) = torch.autograd.grad(ratio.sum(), [leaf], allow_unused=True, retain_graph=True)
+        if slope is not None and bool((slope < 0).all()):
+            note = dict(subject.roles)
+            note["log_prob"] += " (negative log-probs, told by the ratio)"
+            return dataclasses.replace(subject, log_prob_sign=-1, roles=note)
+        break
+    named = subject.roles["log_prob"].strip("`")
+    if "neg" in named.lower() and role_of(named.rpartition(".")[2]) == "log_prob":
+        return dataclasses.replace(subject, log_prob_sign=-1)
+    return subject
+
+
+__all__ = ["Bag", "called_subject", "spreads"]

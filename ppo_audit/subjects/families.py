@@ -1,0 +1,26 @@
+"""Which term of the loss a value belongs to, by the roles it is computed from."""
+
+from __future__ import annotations
+
+from ppo_audit.recording.graph import Roles
+
+CREDIT = frozenset(("advantage", "effective_advantage", "reward"))
+DISTRIBUTION = frozenset("mean log_std std logits action old_mean old_log_std old_std old_logits ref_mean ref_log_std".split())
+PAST = frozenset("old_log_prob old_mean old_log_std old_std old_logits".split())
+REFERENCE = frozenset("ref_log_prob ref_mean ref_log_std ref_logits".split())
+
+
+def family(roles: Roles) -> str:
+    """`policy`, `cloning` (credit without the old policy), `value`, `tail` (values alone), `entropy`, `kl`, `log_prob`."""
+    has_log_prob = "log_prob" in roles
+    if has_log_prob and (roles & CREDIT or {"return_", "value"} <= roles):
+        return "policy" if roles & PAST else "cloning"
+    if "value" in roles:
+        return "value" if roles & {"return_", "advantage", "reward", "next_value"} else "tail"
+    if "entropy" in roles:
+        return "entropy"
+    if roles & (PAST | REFERENCE) and (has_log_prob or roles & DISTRIBUTION - PAST - REFERENCE):
+        return "kl"
+    if has_log_prob or roles & (PAST | REFERENCE):
+        return "log_prob"
+    return "entropy" if roles & DISTRIBUTION else "constant"

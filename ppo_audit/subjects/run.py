@@ -1,0 +1,129 @@
+"""One evaluation of a target on a batch: its loss, what it returned, and the trace of how it came about."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ppo_audit.errors import UsageError
+from ppo_audit.recording.trace import Intervention, OpKey, Recorder, Trace
+from ppo_audit.subjects.batch import Batch, clone
+from ppo_audit.targets.calling import Call, label
+
+Interventions = Mapping[OpKey, Intervention]
+DIFFERENTIABLE = frozenset("log_prob value entropy mean log_std std logits".split())
+"""Roles that carry a gradient in a trainer; the others come from a buffer and carry none."""
+TOTALS = ("loss", "total_loss", "total", "objective", "loss_total", "actor_loss", "policy_loss", "pg_loss", "loss_objective")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A measured call. `numbers` and `leaves` are the value number and the tensor of each role given."""
+
+    loss: torch.Tensor
+    total: int
+    outputs: Mapping[str, torch.Tensor]
+    trace: Trace
+    leaves: Mapping[str, torch.Tensor]
+    numbers: Mapping[str, int]
+    asked: Mapping[str, str]
+    given: Mapping[str, Any]
+
+
+Cuts = Mapping[str, OpKey]
+Evaluate = Callable[[Batch, torch.dtype, Cuts, Interventions], Run]
+
+
+def put(leaf: torch.Tensor) -> Intervention:
+    """An intervention that puts `leaf` in place of what the call returned, in its shape and dtype."""
+
+    def replacement(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        if out is None:  # a write in place, such as `x[mask] = y`: the tensor written to takes the values
+            args[0].copy_(leaf.detach().reshape(args[0].shape))
+            return None
+        if leaf.numel() not in (1, out.numel()):
+            raise UsageError(f"a recorded value of shape {tuple(out.shape)} cannot take {tuple(leaf.shape)}")
+        return leaf.reshape(out.shape).to(out.dtype) if leaf.numel() == out.numel() else leaf.expand(out.shape)
+
+    return replacement
+
+
+def call_under_recorder(
+    call: Call, batch: Batch, dtype: torch.dtype, cuts: Cuts, interventions: Interventions
+) -> Run:
+    """Call the target on fresh tensors; roles in `cuts` replace the intermediate that plays them."""
+    leaves = clone(batch, dtype, DIFFERENTIABLE)
+    placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
+    asked: dict[str, str] = {}
+    given = {role: as_given(leaf) for role, leaf in leaves.items()}
+    recorder = Recorder({**interventions, **placed})
+    args, kwargs = call.arguments(given, asked)
+    tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
+    numbers = {role: recorder.trace.value_of(given[role]) for role in tensors}
+    with recorder:
+        outputs = named_outputs(call.function(*args, **kwargs), label(call.function))
+        loss = total_of(outputs, label(call.function))
+    made = {op.key: op.outputs[0] for op in recorder.trace.ops}
+    numbers |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
+    return Run(loss, recorder.trace.value_of(loss), outputs, recorder.trace, tensors, numbers, asked, given)
+
+
+def as_given(leaf: torch.Tensor | float) -> torch.Tensor | float:
+    """What the target sees: no leaf of autograd, so that it may write in place as it does in its trainer."""
+    return leaf.clone() if isinstance(leaf, torch.Tensor) and leaf.requires_grad else leaf
+
+
+def named_outputs(returned: Any, name: str) -> dict[str, torch.Tensor]:
+    """The tensors that a target returned, by name or position; raises UsageError where there is none."""
+    items = _items(returned)
+    found = {key: value for key, value in items.items() if isinstance(value, torch.Tensor)}
+    if not found:
+        raise UsageError(
+            f"`{name}` returned {_describe(returned)}; expected a tensor, or a tuple, dict or object that holds one. "
+            f"Return the loss as a torch tensor that still carries its graph."
+        )
+    return found
+
+
+def _describe(returned: Any) -> str:
+    return "nothing" if returned is None else f"a `{type(returned).__name__}` without a tensor"
+
+
+def _items(returned: Any) -> dict[str, Any]:
+    if isinstance(returned, torch.Tensor):
+        return {"loss": returned}
+    if isinstance(returned, Mapping):
+        return {str(key): value for key, value in returned.items()}
+    if hasattr(returned, "_asdict"):
+        return dict(returned._asdict())
+    if isinstance(returned, tuple | list):
+        return {str(index): item for index, item in enumerate(returned)}
+    if dataclasses.is_dataclass(returned) or hasattr(returned, "__dict__"):
+        return dict(vars(returned))
+    return {}
+
+
+def total_of(outputs: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """The loss among the outputs: by name, else the first differentiable one; parts without a total are added up."""
+    live = {key: tensor for key, tensor in outputs.items() if tensor.requires_grad and tensor.is_floating_point()}
+    if not live:
+        raise UsageError(
+            f"`{name}` returned no tensor with a gradient; expected a loss that depends on the log-probs. "
+            f"Is it under `torch.no_grad()`, or detached?"
+        )
+    parts = [tensor for key, tensor in live.items() if key.startswith("loss_")]
+    if len(parts) > 1 and "loss" not in live:
+        return sum((_scalar(part) for part in parts[1:]), start=_scalar(parts[0]))
+    chosen = next((live[key] for key in TOTALS if key in live), next(iter(live.values())))
+    return _scalar(chosen)
+
+
+def _scalar(tensor: torch.Tensor) -> torch.Tensor:
+    """A loss given per element counts by its mean, as the caller of such a function reduces it."""
+    return tensor.squeeze() if tensor.numel() == 1 else tensor.mean()
+

@@ -1,0 +1,240 @@
+"""The subject: a target made measurable. Rules see rows, roles, terms and the profile, never how the target is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from ppo_audit.errors import NotApplicable
+from ppo_audit.recording.graph import Roles, dependencies
+from ppo_audit.recording.terms import Part, split
+from ppo_audit.recording.trace import Intervention, OpKey
+from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
+from ppo_audit.subjects.families import family
+from ppo_audit.subjects.run import Evaluate, Run
+
+if TYPE_CHECKING:
+    from ppo_audit.subjects.anatomy import Anatomy
+    from ppo_audit.subjects.profile import Profile
+
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+"""Relative tolerance by the dtype that the target computes in."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A measurable target. `roles` says how each role is passed; `available` are the roles a batch may set."""
+
+    target: str
+    kind: str
+    evaluate: Evaluate
+    roles: Mapping[str, str]
+    available: frozenset[str]
+    layout: Layout = Layout()
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    log_prob_sign: int = 1
+    dtype: torch.dtype = torch.float64
+    capacity: int | None = None
+    cuts: Mapping[str, OpKey] = field(default_factory=dict)
+    interventions: Mapping[OpKey, Intervention] = field(default_factory=dict)
+    count: Counter[str] = field(default_factory=Counter)
+    seed: int = 0
+
+    @functools.cached_property
+    def anatomy(self) -> Anatomy:
+        """What the recording of one ordinary batch shows."""
+        from ppo_audit.subjects.anatomy import dissect
+
+        return dissect(self)
+
+    @functools.cached_property
+    def profile(self) -> Profile:
+        """What this subject was measured to compute."""
+        from ppo_audit.subjects.profile import measure
+
+        return measure(self)
+
+    @property
+    def tolerance(self) -> float:
+        return TOLERANCES[self.dtype]
+
+    def repaired(self, interventions: Mapping[OpKey, Intervention]) -> Subject:
+        """The same subject with some of its calls replaced; its profile is measured anew."""
+        return dataclasses.replace(self, interventions={**self.interventions, **interventions})
+
+    def rows(self, count: int, seed: int | None = None, **roles: torch.Tensor | float) -> Batch:
+        """An ordinary batch of `count` rows, with `roles` given as rows (count,) or (count, K)."""
+        batch = ordinary_rows(self.layout, self.available, count, self.seed if seed is None else seed)
+        for role, values in roles.items():
+            if role not in self.available and role != "effective_advantage" and role not in self.scalars:
+                raise NotApplicable(f"the target takes no `{role}`")
+            batch[role] = self.layout.lay(role, values) if isinstance(values, torch.Tensor) else values
+        return batch
+
+    def run(self, batch: Batch, dtype: torch.dtype | None = None) -> Run:
+        """Evaluate on a batch whose log-probs are true log-probs, whatever sign the target takes them in."""
+        self.count["evaluations"] += 1
+        cuts = self.cuts | self.anatomy.cuts if "effective_advantage" in batch else self.cuts
+        return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
+
+    def parts(self, run: Run) -> list[Part]:
+        """The summands of the loss, each of one family."""
+        return split(run.trace, run.total, self.roles_of(run), family)
+
+    def roles_of(self, run: Run) -> Mapping[int, Roles]:
+        return dependencies(run.trace, run.numbers)
+
+    def term(self, name: str) -> Term:
+        """One term of the loss by family; raises NotApplicable where the loss has none or it cannot be isolated."""
+        if name not in self.anatomy.families:
+            raise NotApplicable(f"the loss has no {name} term that can be told apart")
+        return Term(self, name)
+
+    def needs(self, names: Sequence[str]) -> str | None:
+        """Why a rule with these needs does not apply; None where it does."""
+        return next((reason for name in names if (reason := self._missing(name))), None)
+
+    def policy(self, log_ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+        """Gradient of the policy term by each log-prob, times the number of rows it is averaged over, shape (M,).
+
+        `advantage` is the effective one, after any normalisation; log-ratios are taken from an old log-prob of -1.5.
+        """
+        old = torch.full_like(log_ratio, -1.5)
+        given = {"old_log_prob": old, "log_prob": old + log_ratio, self.anatomy.advantage_role: advantage}
+        known = self.available | {"effective_advantage"}
+        return self.term("policy").gradient("log_prob", **{role: rows for role, rows in given.items() if role in known})
+
+    @property
+    def in_float32(self) -> Subject:
+        """The same subject in single precision, as trainers run it."""
+        return dataclasses.replace(self, dtype=torch.float32)
+
+    def value_losses(self, value: torch.Tensor, old_value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The value term of each sample alone, (M,); the quantiles of a quantile critic all lie at the value."""
+        return self.term("value").row_values(value=value, old_value=old_value, return_=target)
+
+    def entropy_gradient(self) -> torch.Tensor:
+        """d loss / d entropy of each of 8 samples, in sign at least: through the spread where entropy is no value of its own."""
+        role = next(role for role in ("entropy", "log_std", "std", "logits") if role in self.available)
+        run = self.run(self.rows(self.capacity or 8))
+        gradient = gradient_of(self.term("entropy").scalar(run), run.leaves[role])
+        if role == "logits":
+            leaf = run.leaves["logits"].detach()
+            log_p = leaf.log_softmax(-1)
+            gradient = -gradient * log_p.exp() * (log_p - (log_p.exp() * log_p).sum(-1, keepdim=True))
+        return self.layout.gather(role, gradient)
+
+    def normalised(self, advantage: torch.Tensor) -> torch.Tensor:
+        """The effective advantage that the loss makes of given ones, shape (N,); itself where it makes nothing of them."""
+        key = self.anatomy.cuts.get("effective_advantage")
+        run = self.run(self.rows(len(advantage), advantage=advantage))
+        made = [op.outputs[0] for op in run.trace.ops if op.key == key]
+        return run.trace.tensors[made[-1]].detach().reshape(-1).double() if made else advantage
+
+    def _missing(self, name: str) -> str | None:
+        if name in self.anatomy.families or name in self.profile.claims:
+            return None
+        if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.scalars:
+            return None
+        return ABSENT.get(name, f"the target takes no `{name.removeprefix('role:')}`")
+
+    def _signed(self, batch: Batch) -> Batch:
+        if self.log_prob_sign > 0:
+            return batch
+        return {role: -value if role.endswith("log_prob") else value for role, value in batch.items()}
+
+
+ABSENT = {
+    "policy": "the loss has no policy term that can be told apart",
+    "value": "the loss has no value term",
+    "entropy": "the loss has no entropy term",
+    "kl": "the loss has no KL term",
+    "cloning": "the loss has no behaviour-cloning term",
+    "hard_clip": "the target neither takes a clip range nor clips the ratio",
+    "ratio": "the loss has no probability ratio",
+    "normalisation": "the loss does not normalise advantages",
+    "value_clip": "the target does not clip the value",
+    "quantiles": "the critic is not a quantile critic",
+    "scalar_critic": "the critic is a quantile or categorical one",
+    "direct_call": "the target is a recording; it is not called again",
+    "free_rows": "the number of rows is fixed by the recording",
+    "two_distributions": "the parameters of the old and new distributions are not at hand",
+    "cut_log_prob": "the target takes log-probs that are already joint",
+}
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a subject's loss, measured row by row."""
+
+    subject: Subject
+    name: str
+
+    def gradient(self, wrt: str, **roles: torch.Tensor | float) -> torch.Tensor:
+        """d term / d `wrt` for each row, times the rows that a mean is taken over; rows beyond capacity in chunks."""
+        rows = max(len(values) for values in roles.values() if isinstance(values, torch.Tensor))
+        self.subject.count["cases"] += rows
+        size = self.subject.capacity or rows
+        chunks = [self._chunk(wrt, start, min(start + size, rows), size, roles) for start in range(0, rows, size)]
+        return torch.cat(chunks)
+
+    def value(self, **roles: torch.Tensor | float) -> float:
+        """The scaled value of the term on these rows."""
+        rows = _rows(roles)
+        self.subject.count["cases"] += rows
+        return float(self.scalar(self.subject.run(self.subject.rows(rows, **roles))).detach())
+
+    def row_values(self, **roles: torch.Tensor) -> torch.Tensor:
+        """The term of each row alone, (M,): a batch that holds nothing but copies of it."""
+        rows, copies = _rows(roles), self.subject.capacity or 1
+        repeat = lambda values, row: values[row : row + 1].expand(copies, *values.shape[1:])
+        singles = [{role: repeat(values, row) for role, values in roles.items()} for row in range(rows)]
+        return torch.tensor([self.value(**single) for single in singles], dtype=torch.float64)
+
+    def scalar(self, run: Run) -> torch.Tensor:
+        """The term of a run, with its coefficient; one with coefficient zero is taken unscaled."""
+        parts = [part for part in self.subject.parts(run) if part.family in self.subject.anatomy.families[self.name]]
+        if not parts:
+            raise NotApplicable(f"the loss has no {self.name} term on this batch")
+        values = [part.unscaled(run.trace.tensors[part.atom]).sum() * part.probe for part in parts]
+        return torch.stack(values).sum()
+
+    def _chunk(
+        self, wrt: str, start: int, stop: int, size: int, roles: Mapping[str, torch.Tensor | float]
+    ) -> torch.Tensor:
+        padded = {
+            role: _padded(values, start, stop, size if self.subject.capacity else stop - start)
+            for role, values in roles.items()
+        }
+        count = size if self.subject.capacity else stop - start
+        run = self.subject.run(self.subject.rows(count, **padded))
+        gradient = gradient_of(self.scalar(run), run.leaves[wrt])
+        rows = gradient if gradient.dim() > 1 and wrt == "value" else self.subject.layout.gather(wrt, gradient)
+        sign = self.subject.log_prob_sign if wrt.endswith("log_prob") else 1
+        return rows[: stop - start] * sign * (count if self.subject.anatomy.reduction == "mean" else 1)
+
+
+def gradient_of(scalar: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor:
+    """The gradient by a leaf; zeros where the term does not use it, since a missing gradient is zero."""
+    if not scalar.requires_grad:
+        return torch.zeros_like(leaf)
+    (gradient,) = torch.autograd.grad(scalar, [leaf], allow_unused=True, retain_graph=True)
+    return torch.zeros_like(leaf) if gradient is None else gradient.detach()
+
+
+def _rows(roles: Mapping[str, torch.Tensor | float]) -> int:
+    return max((len(values) for values in roles.values() if isinstance(values, torch.Tensor)), default=8)
+
+
+def _padded(values: torch.Tensor | float, start: int, stop: int, size: int) -> torch.Tensor | float:
+    """The rows from start to stop, the last one repeated up to `size`."""
+    if not isinstance(values, torch.Tensor):
+        return values
+    part = values[start:stop]
+    return part if len(part) == size else torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])

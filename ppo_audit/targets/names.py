@@ -1,0 +1,154 @@
+"""What a parameter or attribute name says about its role: a prior that behaviour has to confirm.
+
+The names are those that public PPO, GRPO and RLHF code uses, most frequent first. Tensors and scalars have tables of
+their own; a name that both could claim (`clip_ratio`, `beta`) stands where most code has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+TENSOR_NAMES: dict[str, str] = {
+    "log_prob": "log_prob log_probs logprob logprobs logp logps logpi log_pi log_pi_taken action_log_prob action_log_probs "
+    "actions_log_prob per_token_logps token_logprobs new_log_prob new_log_probs new_logprob new_logprobs newlogprob "
+    "newlogprobs new_logp logp_new log_prob_new log_probs_new curr_log_probs curr_logprobs current_log_probs "
+    "pi_logprobs pi_log_prob neglogp neglogpac neg_log_prob neg_log_probs neglogprob new_neglogp logprob_a_now "
+    "a_logprob_now next_token_logprobs trainer_logprobs new_ll nlp new_nlp lp new_lp log_p log_p_new new_log_p "
+    "policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
+    "old_log_prob": "old_log_prob old_log_probs old_logprob old_logprobs old_logp old_logps logp_old log_prob_old "
+    "log_probs_old logprobs_old old_action_log_probs_batch old_action_log_probs old_per_token_logps prev_log_prob "
+    "prev_log_probs prev_logprobs prev_logp lp_prev behavior_log_prob behavior_log_probs behaviour_log_probs mb_logprobs "
+    "b_logprobs mb_old_logprobs proximal_logprobs pi_old_logprobs sample_log_prob sampled_log_prob oldneglogpac "
+    "old_neglogp old_neglogpac old_neglogprob neglogp_old neglogpac_old old_neg_log_prob old_ll old_log_p log_p_old "
+    "old_lp lp_old old_nlp nlp_old old_log_pi a_logprob stored_log_probs rollout_log_probs behaviour_action_log_probs "
+    "old_log_pi_taken old_actions_log_prob old_logpac old_log_probabilities b_old_logprobs logp_rollout logp_behavior",
+    "ref_log_prob": "ref_log_prob ref_log_probs ref_logprob ref_logprobs ref_logp ref_logps logp_ref log_prob_ref "
+    "log_probs_ref ref_per_token_logps log_probs_base reference_log_probs reference_logprobs "
+    "reference_policy_logprobs base_log_probs base_logprobs logprobs_ref ref_lp lp_ref teacher_logp",
+    "advantage": "advantage advantages adv advs a_hat adv_targ gae gaes mb_advantages mb_advantage b_advantages "
+    "adv_batch sampled_advantages batch_advantages b_adv mb_adv advantage_batch target_weights weights_adv",
+    "value": "value values new_value new_values newvalue newvalues values_pred value_pred value_preds vpred vpreds "
+    "state_value state_values predicted_values pred_values v vf_preds vs_pred values_new value_new v_pred baseline critic "
+    "quantiles new_quantiles pred_quantiles quantile_values value_quantiles new_vpred v_new v_now",
+    "old_value": "old_value old_values value_old values_old old_vpred old_vpreds oldvpred value_preds_batch mb_values "
+    "mb_old_values b_values sampled_values old_state_values old_quantiles quantiles_old v_old old_v prev_values "
+    "behavior_value oldvalue oldvalues v_s rollout_values stored_values vpred_old prev_value",
+    "return_": "return_ returns ret rets return_batch value_target value_targets target_value target_values mb_returns "
+    "b_returns mb_return v_target v_targ v_targs target_return target_returns td_target td_targets targets target "
+    "sampled_returns lambda_returns vs ret_batch rtg rewards_to_go value_returns r_target",
+    "entropy": "entropy entropies dist_entropy ent curr_entropy policy_entropy policy_entropies token_entropy "
+    "per_token_entropy action_entropy entropys dist_entropies",
+    "mask": "mask masks response_mask loss_mask action_mask action_masks completion_mask valid valids valid_mask "
+    "token_mask padding_mask pad_mask active_masks attention_mask alive target_mask completion_masks loss_masks "
+    "response_masks is_pad is_padding seq_mask",
+    "group": "group groups group_id group_ids prompt_ids prompt_index group_index group_indices uids env_group",
+    "action": "action actions act acts taken_actions action_taken b_actions",
+    "logits": "logits action_logits policy_logits new_logits pi_logits",
+    "old_logits": "old_logits logits_old behavior_logits",
+    "mean": "mean means mu mus action_mean mean_new new_mean new_mu loc policy_mean",
+    "log_std": "log_std log_stds logstd action_logstd new_log_std log_std_new log_sigma logsigma log_scale policy_log_std",
+    "std": "std stds sigma sigmas action_std new_std std_new new_sigma scale",
+    "old_mean": "old_mean old_means mean_old old_mu mu_old old_loc behavior_mean",
+    "old_log_std": "old_log_std old_log_stds log_std_old old_logstd old_log_sigma behavior_log_std",
+    "old_std": "old_std old_stds std_old old_sigma sigma_old behavior_std",
+    "ref_mean": "ref_mean ref_mu",
+    "ref_log_std": "ref_log_std",
+    "reward": "reward rewards rew rews scores",
+    "terminated": "terminated terminations terminals terminateds",
+    "truncated": "truncated truncations truncateds time_outs timeouts",
+    "done": "done dones next_dones episode_starts done_mask",
+    "next_value": "next_value next_values v_next values_next",
+    "last_value": "last_value last_values bootstrap_value bootstrap",
+}
+
+SCALAR_NAMES: dict[str, str] = {
+    "clip_range": "clip_range cliprange clip_param clip_eps clip_epsilon clip_coef eps_clip epsilon eps ppo_clip clip "
+    "ratio_clip clip_ratio clip_rate e_clip epsilon_low eps_low clip_low clip_eps_low clip_ratio_low low_clip "
+    "clip_range_low cliprange_low epsilon_lo clip_pg pg_clip policy_clip eps_ppo ppo_epsilon ppo_clip_ratio",
+    "clip_range_high": "clip_range_high epsilon_high eps_high clip_high clip_eps_high clip_ratio_high high_clip "
+    "cliprange_high epsilon_hi clip_higher",
+    "clip_range_value": "clip_range_vf clip_range_value cliprange_value value_clip vf_clip clip_value value_clip_range "
+    "vf_clip_param clip_eps_vf value_clip_eps vf_clip_range vf_clip_coef value_eps clip_vf v_clip value_clip_param cliprange_vf",
+    "value_coef": "vf_coef value_coef value_loss_coef v_coef critic_coef vf_coeff value_coeff vf_loss_coeff c1 c_v "
+    "critic_coeff value_weight value_loss_weight vf_weight c_value",
+    "entropy_coef": "ent_coef entropy_coef entropy_coeff ent_coeff entropy_weight entropy_cost c2 c_e entropy_loss_coef "
+    "beta_entropy ent_weight entropy_bonus c_entropy",
+    "kl_coef": "kl_coef kl_coeff kl_beta beta kl_loss_coef kl_weight kl_ctl kl_penalty_coef beta_kl init_kl_coef",
+    "gamma": "gamma discount discount_factor",
+    "gae_lambda": "gae_lambda lam lambda_ lambda_coefficient gae_lam",
+}
+
+DEFAULT_VALUES = {
+    "clip_range": 0.2,
+    "clip_range_high": 0.2,
+    "clip_range_value": 0.2,
+    "value_coef": 0.5,
+    "entropy_coef": 0.01,
+    "kl_coef": 0.1,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+}
+"""What a scalar gets where the target asks for it and offers no default."""
+
+CONTAINER = re.compile(
+    r"^(\w*_)?(batch|data|rollout|rollout_data|sample|samples|minibatch|mb|inputs|td|tensordict|tensors|transition|transitions"
+    r"|cfg|config|conf|args|hparams|hp|params|options|opts|hyper|hypers|settings|self|coefs?|coefficients)$"
+)
+MODEL = re.compile(r"^(\w*_)?(model|policy|agent|actor|critic|net|network|actor_critic|module|ac)$")
+
+SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": "entropy", "M": "mask"}
+"""The paper's letters; `a` and `r` in lower case are action and ratio or reward, so they say nothing."""
+
+_TENSORS = {name: role for role, names in TENSOR_NAMES.items() for name in names.split()}
+_SCALARS = {name: role for role, names in SCALAR_NAMES.items() for name in names.split()}
+_PREFIX = re.compile(r"^(b|mb|batch|rollout|minibatch|the|x|t)_")
+ROLES = frozenset(TENSOR_NAMES) | frozenset(SCALAR_NAMES)
+
+
+def role_of(name: str) -> str | None:
+    """The role that a name suggests: `mb_advantages` -> `advantage`; None where it says nothing.
+
+    A bare container prefix (`b_`, `mb_`) is dropped only where the full name is unknown, since `mb_values` is old.
+    """
+    if name in SYMBOLS:
+        return SYMBOLS[name]
+    key = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
+    for candidate in (name.lower(), key, _PREFIX.sub("", key)):
+        role = _TENSORS.get(candidate) or _SCALARS.get(candidate)
+        if role:
+            return role
+    return _by_words(key)
+
+
+def settle(names: Mapping[str, str]) -> dict[str, str]:
+    """Where two names claim one role, the one that says `new` or `pred` has it, and the bare one is the old value."""
+    settled = dict(names)
+    for role, past in (("value", "old_value"), ("log_prob", "old_log_prob")):
+        claims = [name for name, claimed in names.items() if claimed == role]
+        fresh = [name for name in claims if re.search(r"new|pred|curr|now", name.rpartition(".")[2].lower())]
+        if len(claims) == 2 and len(fresh) == 1 and past not in names.values():
+            settled |= {name: past for name in claims if name not in fresh}
+    return settled
+
+
+def is_scalar(role: str) -> bool:
+    return role in SCALAR_NAMES
+
+
+def _by_words(key: str) -> str | None:
+    """The role from the words a compound name is made of; exact tables come first."""
+    is_log_prob = re.search(r"log_?p(rob|s|i|$|_)|logp|lp$|^lp", key)
+    if is_log_prob and re.search(r"ref(erence)?_|_ref|base", key):
+        return "ref_log_prob"
+    if is_log_prob and re.search(r"old|prev|behav|stored|rollout|sampl", key):
+        return "old_log_prob"
+    if is_log_prob:
+        return "log_prob"
+    if re.search(r"^adv|_adv(antages?)?$", key):
+        return "advantage"
+    if re.search(r"entrop(y|ies)$", key):
+        return "entropy"
+    if re.search(r"_mask$|^mask_", key):
+        return "mask"
+    return None

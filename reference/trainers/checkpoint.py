@@ -1,0 +1,85 @@
+"""Checkpoints from which a run goes on as if it had never stopped: bit-equal parameters, metrics and random numbers.
+
+A checkpoint is plain data and tensors, so it loads with `weights_only=True`: opening one never runs code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ppo_audit.reference.trainers.trainer import Algorithm, Setup, Trainer, start
+
+FORMAT = "ppo-audit-trainer/1"
+
+
+def save(trainer: Trainer, path: Path) -> None:
+    """Write beside the old checkpoint and swap: a kill at any instant leaves one that is whole."""
+    state = {
+        "format": FORMAT,
+        "algorithm": trainer.algorithm,
+        "setup": asdict(trainer.setup),
+        "config": asdict(trainer.config),
+        "network": trainer.network.state_dict(),
+        "optimiser": trainer.optimiser.state_dict(),
+        "collector": trainer.collector.state(),
+        "numpy_rng": trainer.rng.bit_generator.state,
+        "torch_rng": torch.get_rng_state(),
+        "progress": [trainer.total_steps, trainer.steps, trainer.updates],
+        "adaptive": dict(trainer.adaptive),
+    }
+    write_atomically(state, path)
+
+
+def write_atomically(state: Mapping[str, Any], path: Path) -> None:
+    """A file that is either the old one or the new one, on disk before its name changes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".tmp")
+    with beside.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The plain content of a checkpoint."""
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ValueError(f"`{path}` is not a checkpoint of ppo-audit's trainers: {error}") from error
+    if state.get("format") != FORMAT:
+        raise ValueError(f"`{path}`: expected a checkpoint of format `{FORMAT}`, got `{state.get('format')}`")
+    return state
+
+
+def restore(state: Mapping[str, Any], algorithms: Mapping[str, Algorithm]) -> Trainer:
+    """The trainer that was saved, at the very next step."""
+    algorithm = algorithms[state["algorithm"]]
+    setup, config = frozen(Setup, state["setup"]), frozen(algorithm.config_type, state["config"])
+    total_steps, steps, updates = state["progress"]
+    trainer = start(setup, config, algorithm, total_steps)
+    trainer.steps, trainer.updates, trainer.adaptive = steps, updates, dict(state["adaptive"])
+    # copies into the flat vector, of which the network's parameters are views
+    trainer.network.load_state_dict(state["network"])
+    trainer.optimiser.load_state_dict(state["optimiser"])
+    trainer.collector.restore(state["collector"])
+    trainer.rng.bit_generator.state = state["numpy_rng"]
+    torch.set_rng_state(state["torch_rng"])
+    return trainer
+
+
+def frozen(kind: type, values: Mapping[str, Any]) -> Any:
+    """A configuration from plain data; unknown names are an error that tells the known ones."""
+    known = [field.name for field in fields(kind)]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(f"unknown options {', '.join(unknown)} of `{kind.__name__}`; it has {', '.join(known)}")
+    return kind(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})

@@ -1,0 +1,146 @@
+"""PPO with the clipped surrogate (arXiv:1707.06347), for every family of actions and every network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ppo_audit.reference.advantages import normalise_batch
+from ppo_audit.reference.surrogates import clipped_surrogate, linear_tail_ratio
+from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
+from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step, set_learning_rate
+from ppo_audit.reference.trainers.rollout import Rollout, collect, with_old_network
+from ppo_audit.reference.trainers.samples import Samples, minibatches, samples_of
+from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
+from ppo_audit.reference.values import clipped_value_loss, explained_variance, value_loss
+
+KL_STOP = 1.5  # times the target, as in stable-baselines3 and OpenAI's Spinning Up
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """The options of PPO; `None` turns an option off."""
+
+    rollout_steps: int = 128
+    minibatch_size: int = 256
+    epochs: int = 4
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    learning_rate: float = 2.5e-4
+    schedule: str = "linear"  # of the learning rate; or `constant`
+    clip_range: float = 0.2
+    clip_schedule: str = "constant"
+    value_clip_range: float | None = None
+    value_coef: float = 0.5
+    entropy_coef: float = 0.0
+    max_grad_norm: float = 0.5
+    target_kl: float | None = None  # ends the update before a step from beyond 1.5 times this exact KL
+    clip_fraction_band: tuple[float, float] | None = None  # adapts the clip range
+    value_warmup: int = 0  # first updates that train the critic only
+
+
+class Losses(NamedTuple):
+    """The total and its parts, each a mean over the minibatch; `kl` is exact, from the old policy."""
+
+    total: Tensor
+    policy: Tensor
+    value: Tensor
+    entropy: Tensor
+    kl: Tensor | None
+
+
+def iterate(trainer: Trainer) -> Metrics:
+    """One rollout and one update."""
+    config: PPOConfig = trainer.config
+    trajectory = collect(trainer.collector, trainer.act, trainer.family, config.rollout_steps, trainer.rng)
+    trainer.steps += trajectory.reward.numel()
+    rollout = with_old_network(trajectory, trainer.network, trainer.family)
+    metrics = learn(trainer, rollout)
+    trainer.updates += 1
+    return {**returns_of_episodes(trainer), **metrics}
+
+
+def learn(trainer: Trainer, rollout: Rollout) -> Metrics:
+    """Several epochs of minibatches on one rollout."""
+    config: PPOConfig = trainer.config
+    done = (trainer.steps - rollout.log_prob_old.numel()) / trainer.total_steps
+    set_learning_rate(trainer, SCHEDULES[config.schedule](config.learning_rate, done))
+    clip_range = SCHEDULES[config.clip_schedule](trainer.adaptive.get("clip_range", config.clip_range), done)
+    samples = samples_of(rollout, config.gamma, config.gae_lambda)
+    seen, norms = update(trainer, samples, clip_range)
+    metrics = {**summary(seen, norms), **policy_change(trainer, samples, clip_range), "clip_range": clip_range}
+    metrics["explained_variance"] = explained_variance(samples.value_old, samples.return_).item()
+    if config.clip_fraction_band is not None:
+        adapt_clip_range(trainer, metrics["clip_fraction"], config.clip_fraction_band)
+    return metrics
+
+
+def update(trainer: Trainer, samples: Samples, clip_range: float) -> tuple[list[Losses], list[float]]:
+    """The gradient steps of one update; it ends early where the exact KL has gone too far."""
+    config: PPOConfig = trainer.config
+    seen, norms = [], []
+    for _ in range(config.epochs):
+        for batch in minibatches(samples, config.minibatch_size, trainer.rng):
+            losses = ppo_losses(trainer, batch, clip_range)
+            if losses.kl is not None and losses.kl.item() > KL_STOP * config.target_kl:
+                return seen, norms
+            loss = config.value_coef * losses.value if trainer.updates < config.value_warmup else losses.total
+            norms.append(gradient_step(trainer, loss, config.max_grad_norm))
+            seen.append(Losses(*(None if x is None else x.detach() for x in losses)))
+    return seen, norms
+
+
+def ppo_losses(trainer: Trainer, batch: Samples, clip_range: float) -> Losses:
+    """L = −L^CLIP + c₁ L^VF − c₂ S: PPO, equation 9, on one minibatch."""
+    config: PPOConfig = trainer.config
+    parameters, value = trainer.network(batch.observation)
+    if batch.action_mask is not None:
+        parameters = parameters.masked_fill(~batch.action_mask, -torch.inf)
+    ratio = linear_tail_ratio(trainer.family.log_prob(parameters, batch.action), batch.log_prob_old)
+    policy = -clipped_surrogate(ratio, normalise_batch(batch.advantage), clip_range).mean()
+    critic = critic_loss(value, batch, config.value_clip_range)
+    total = policy + config.value_coef * critic
+    entropy = torch.zeros(())
+    if config.entropy_coef:
+        entropy = trainer.family.entropy(parameters).mean()
+        total = total - config.entropy_coef * entropy
+    kl = trainer.family.kl(batch.parameters_old, parameters).mean().detach() if config.target_kl else None
+    return Losses(total, policy, critic, entropy, kl)
+
+
+def critic_loss(value: Tensor, batch: Samples, value_clip_range: float | None) -> Tensor:
+    """The mean squared error, clipped around the old values where a range is given."""
+    if value_clip_range is None:
+        return value_loss(value, batch.return_).mean()
+    return clipped_value_loss(value, batch.value_old, batch.return_, value_clip_range).mean()
+
+
+def adapt_clip_range(trainer: Trainer, clip_fraction: float, band: tuple[float, float]) -> None:
+    """Hold the clip fraction inside its band: widen the range above it, narrow it below, at most to double and half.
+
+    Widening lowers the fraction, so this feedback is negative; the opposite choice runs away to its bound.
+    """
+    base: float = trainer.config.clip_range
+    now = trainer.adaptive.get("clip_range", base)
+    factor = 1.1 if clip_fraction > band[1] else 1.0 / 1.1 if clip_fraction < band[0] else 1.0
+    trainer.adaptive["clip_range"] = min(max(now * factor, base / 2.0), base * 2.0)
+
+
+def summary(seen: list[Losses], norms: list[float]) -> Metrics:
+    """Means over the minibatches of an update; NaN where it took no step."""
+    mean = lambda values: sum(values) / len(values) if values else math.nan
+    finite = [norm for norm in norms if math.isfinite(norm)]
+    return {
+        "policy_loss": mean([losses.policy.item() for losses in seen]),
+        "value_loss": mean([losses.value.item() for losses in seen]),
+        "gradient_norm": mean(finite),
+        "nonfinite_gradients": float(len(norms) - len(finite)),
+        "gradient_steps": float(len(norms)),
+    }
+
+
+PPO = Algorithm("ppo", PPOConfig, iterate)

@@ -1,0 +1,3 @@
+"""A module whose `loss` is a number."""
+
+loss = 0.25
