@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ppo_audit.findings import Location
 
 
 class UsageError(Exception):
@@ -17,6 +21,14 @@ class UsageError(Exception):
 
 class NotApplicable(Exception):
     """A rule does not apply to this subject: the outcome is *skipped*, and the message is its reason."""
+
+
+class TargetRaised(NotApplicable):
+    """The target raised while a rule measured it: PPO001 judges that, and the other rules do not apply to such a batch."""
+
+    def __init__(self, reason: str, place: Location | None = None) -> None:
+        super().__init__(f"the target raised {reason}")
+        self.place = place
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:

@@ -73,7 +73,8 @@ class Fix:
 class Violation:
     """What a rule returns when its property fails: one sentence, the numbers, the smallest case.
 
-    `site` names the quantity that is wrong (a key of `Subject.sites`), from which the engine finds the line.
+    `site` names the quantity that is wrong (a key of `Subject.sites`), from which the engine finds the line; `place` is the
+    line itself, where the rule saw it happen.
     """
 
     message: str
@@ -84,6 +85,7 @@ class Violation:
     confidence: Confidence = Confidence.EXACT
     explains: tuple[str, ...] = ()
     signature: str = ""
+    place: Location | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
+
 from ppo_audit.reference.shapes import (
     require_bool,
     require_equal_shapes,
@@ -15,7 +17,6 @@ from ppo_audit.reference.shapes import (
     require_integer,
     require_rank,
 )
-from torch import Tensor
 
 MEDIAN_DEVIATIONS_PER_STD = 1.482602218505602  # 1 / Φ⁻¹(3/4): makes the median deviation of a Gaussian its σ
 MEAN_DEVIATIONS_PER_STD = math.sqrt(math.pi / 2.0)  # the same for the mean absolute deviation

@@ -10,14 +10,15 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax, softplus
+
 from ppo_audit.reference.shapes import (
     require_equal_shapes,
     require_floating,
     require_integer,
     require_rank_at_least,
 )
-from torch import Tensor
-from torch.nn.functional import log_softmax, softplus
 
 
 def categorical_log_prob(logits: Tensor, action: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ divergence of the new from the old policy q is the old one; for the divergence f
 from __future__ import annotations
 
 import torch
-from ppo_audit.reference.shapes import require_equal_shapes, require_floating
 from torch import Tensor
+
+from ppo_audit.reference.shapes import require_equal_shapes, require_floating
 
 
 def k1(log_prob_q: Tensor, log_prob_p: Tensor) -> Tensor:

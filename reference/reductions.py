@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from ppo_audit.reference.shapes import require_bool, require_equal_shapes, require_floating, require_rank
 from torch import Tensor
+
+from ppo_audit.reference.shapes import require_bool, require_equal_shapes, require_floating, require_rank
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

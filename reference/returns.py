@@ -9,8 +9,9 @@ passes credit on to the episode before: "ended" below is terminated or truncated
 from __future__ import annotations
 
 import torch
-from ppo_audit.reference.shapes import require_bool, require_equal_shapes, require_floating, require_rank_at_least
 from torch import Tensor
+
+from ppo_audit.reference.shapes import require_bool, require_equal_shapes, require_floating, require_rank_at_least
 
 
 def td_errors(reward_t: Tensor, value_t: Tensor, value_next_t: Tensor, terminated_t: Tensor, gamma: float) -> Tensor:

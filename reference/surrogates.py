@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
+
 from ppo_audit.reference.reductions import masked_mean
 from ppo_audit.reference.shapes import require_bool, require_equal_shapes, require_floating, require_rank
-from torch import Tensor
 
 
 def ratio(log_prob: Tensor, log_prob_old: Tensor) -> Tensor:

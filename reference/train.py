@@ -16,6 +16,10 @@ from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Setup, Trai
 
 ALGORITHMS = {
     "ppo": "ppo.PPO",
+    "ppo-kl": "ppo_kl.PPO_KL",
+    "ppo-quantile": "quantile.QUANTILE",
+    "ppo-awr": "awr.AWR",
+    "trpo": "trpo.TRPO",
 }
 CHOOSERS = {True: most_likely, False: sampled}
 Progress = Callable[[int, int, Metrics], None]
@@ -117,7 +121,12 @@ def _begin(algo: str, environment: str, output: Path, total_steps: int | None, o
 def _resume(saved: Path, algo: str, environment: str, total_steps: int | None, options: dict[str, Any]) -> Trainer:
     """The run in the folder, which must be the one that was asked for: else two runs would mix in one folder."""
     trainer = load(saved)
-    has = {**vars(trainer.setup), **vars(trainer.config), "algo": trainer.algorithm, "total_steps": trainer.total_steps}
+    has = {
+        **vars(trainer.setup),
+        **checkpoint.flat_options(trainer.config),
+        "algo": trainer.algorithm,
+        "total_steps": trainer.total_steps,
+    }
     wants = {**options, "algo": algo, "environment": environment}
     if total_steps is not None:
         wants["total_steps"] = total_steps

@@ -6,8 +6,9 @@ Symbols: V_t the prediction, R_t its target (a constant), V_old the prediction a
 from __future__ import annotations
 
 import torch
-from ppo_audit.reference.shapes import require_equal_shapes, require_floating, require_rank
 from torch import Tensor
+
+from ppo_audit.reference.shapes import require_equal_shapes, require_floating, require_rank
 
 
 def value_loss(value: Tensor, return_: Tensor) -> Tensor:

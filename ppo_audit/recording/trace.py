@@ -130,12 +130,13 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         frame, via = _calling_frame(sys._getframe(1))
         name = name_of(func)
+        via = None if via == name else via  # a method that torch writes in Python calls itself
         key = self._key(frame, name)
         inputs = tuple(self.trace.value_of(leaf) for leaf in tensors_in((args, kwargs)))
         grad_enabled = torch.is_grad_enabled()
         replacement = self.interventions.get(key)
         out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
-        site = _site(frame.f_code, frame.f_lasti) if frame else None
+        site = site_of(frame.f_code, frame.f_lasti) if frame else None
         if name in READS:
             self.trace.reads.extend(Read(name, value, site, via is None) for value in inputs[:1])
         outputs = self._written(name, args, kwargs, out)
@@ -185,7 +186,7 @@ def _calling_frame(frame: FrameType | None) -> tuple[FrameType | None, str | Non
 
 
 @functools.lru_cache(maxsize=4096)
-def _site(code: CodeType, offset: int) -> Site:
+def site_of(code: CodeType, offset: int) -> Site:
     line, end_line, column, end_column = list(code.co_positions())[offset // 2]
     first = line or code.co_firstlineno
     return Site(code.co_filename, first, end_line or first, column or 0, end_column or 0, code.co_qualname)

@@ -90,15 +90,19 @@ def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int =
     def normal(role: str, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:
         return shift + scale * torch.randn(layout.shape(role, rows), generator=generator, dtype=torch.float64)
 
+    def near(role: str, base: torch.Tensor, scale: float) -> torch.Tensor:
+        step = normal(role, scale)
+        return base.reshape(step.shape) + step if base.numel() == step.numel() else step
+
     old_log_prob = normal("old_log_prob", 0.3, -1.5)
     old_value = normal("old_value")
     makers: dict[str, torch.Tensor] = {
         "old_log_prob": old_log_prob,
-        "log_prob": old_log_prob + normal("log_prob", 0.05),
-        "ref_log_prob": old_log_prob + normal("ref_log_prob", 0.05),
+        "log_prob": near("log_prob", old_log_prob, 0.05),
+        "ref_log_prob": near("ref_log_prob", old_log_prob, 0.05),
         "advantage": normal("advantage"),
         "old_value": old_value,
-        "value": old_value + normal("value", 0.1),
+        "value": near("value", old_value, 0.1),
         "return_": normal("return_"),
         "entropy": normal("entropy", 0.1, 1.2),
         "mask": layout.mask(torch.ones(layout.shape("mask", rows), dtype=torch.float64)),

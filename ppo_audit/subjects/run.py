@@ -125,5 +125,5 @@ def total_of(outputs: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
 
 def _scalar(tensor: torch.Tensor) -> torch.Tensor:
     """A loss given per element counts by its mean, as the caller of such a function reduces it."""
-    return tensor.squeeze() if tensor.numel() == 1 else tensor.mean()
+    return tensor if tensor.dim() == 0 else tensor.mean()
 

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ppo_audit.errors import NotApplicable
+from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
 from ppo_audit.recording.graph import Roles, dependencies
 from ppo_audit.recording.terms import Part, split
 from ppo_audit.recording.trace import Intervention, OpKey
 from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
 from ppo_audit.subjects.families import family
 from ppo_audit.subjects.run import Evaluate, Run
+from ppo_audit.targets.resolve import culprit, describe
 
 if TYPE_CHECKING:
     from ppo_audit.subjects.anatomy import Anatomy
+    from ppo_audit.subjects.direct import Direct
     from ppo_audit.subjects.profile import Profile
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
@@ -70,6 +72,8 @@ class Subject:
 
     def rows(self, count: int, seed: int | None = None, **roles: torch.Tensor | float) -> Batch:
         """An ordinary batch of `count` rows, with `roles` given as rows (count,) or (count, K)."""
+        if self.capacity not in (None, count):
+            raise NotApplicable(self._fixed_rows())
         batch = ordinary_rows(self.layout, self.available, count, self.seed if seed is None else seed)
         for role, values in roles.items():
             if role not in self.available and role != "effective_advantage" and role not in self.scalars:
@@ -81,7 +85,12 @@ class Subject:
         """Evaluate on a batch whose log-probs are true log-probs, whatever sign the target takes them in."""
         self.count["evaluations"] += 1
         cuts = self.cuts | self.anatomy.cuts if "effective_advantage" in batch else self.cuts
-        return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
+        try:
+            return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
+        except UsageError as error:
+            raise NotApplicable(str(error)) from error
+        except Exception as error:
+            raise self._blamed(error) from error
 
     def parts(self, run: Run) -> list[Part]:
         """The summands of the loss, each of one family."""
@@ -137,7 +146,28 @@ class Subject:
         made = [op.outputs[0] for op in run.trace.ops if op.key == key]
         return run.trace.tensors[made[-1]].detach().reshape(-1).double() if made else advantage
 
+    def _fixed_rows(self) -> str:
+        readers = ", ".join(self.anatomy.guards)
+        why = f": the target reads it at {readers}, and may then decide otherwise" if readers else ""
+        return f"{ABSENT['free_rows']}{why}"
+
+    @functools.cached_property
+    def direct(self) -> Direct:
+        """The target as its caller calls it: whole batches, nothing that it computes replaced."""
+        from ppo_audit.subjects.direct import Direct
+
+        return Direct(dataclasses.replace(self, cuts={}, available=self.available - set(self.cuts)))
+
+    def _blamed(self, error: Exception) -> Exception:
+        """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""
+        from ppo_audit.locate.source import location_of
+
+        site = culprit(error) if self.capacity is None else None
+        return TargetRaised(describe(error), location_of(site)) if site else error
+
     def _missing(self, name: str) -> str | None:
+        if name == "direct_call":  # told before anything is measured: these rules judge whether it can be
+            return None if self.capacity is None else ABSENT[name]
         if name in self.anatomy.families or name in self.profile.claims:
             return None
         if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.scalars:

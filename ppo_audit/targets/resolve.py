@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import UsageError, did_you_mean
+from ppo_audit.recording.trace import Site, site_of
 from ppo_audit.targets.names import is_scalar, role_of
 
 
@@ -88,14 +89,27 @@ def importing(name: str) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """An error of the user's code in one line: type, message, and the innermost line of his that raised it."""
-    frame, place = error.__traceback__, ""
-    while frame is not None:
-        file = frame.tb_frame.f_code.co_filename
-        if not file.startswith((*torch.__path__, str(Path(__file__).parent.parent), "<")):
-            place = f" ({Path(file).name}:{frame.tb_lineno})"
-        frame = frame.tb_next
+    site = culprit(error)
+    place = f" ({Path(site.file).name}:{site.line})" if site else ""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else 'no message'}{place}"
+
+
+def culprit(error: BaseException) -> Site | None:
+    """The innermost call outside torch and this tool on the way to an error; None where only they were involved."""
+    frame, found = error.__traceback__, None
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        if not code.co_filename.startswith((*torch.__path__, "<")) and not _is_own(code.co_filename):
+            found = site_of(code, frame.tb_lasti)
+        frame = frame.tb_next
+    return found
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file belongs to the tool; the bundled example is a user's code."""
+    root = Path(__file__).parent.parent
+    return Path(file).is_relative_to(root) and not Path(file).is_relative_to(root / "demo")
 
 
 def _attribute(spec: str, parent: Any, name: str) -> Any:

@@ -77,9 +77,41 @@ def restore(state: Mapping[str, Any], algorithms: Mapping[str, Algorithm]) -> Tr
 
 
 def frozen(kind: type, values: Mapping[str, Any]) -> Any:
-    """A configuration from plain data; unknown names are an error that tells the known ones."""
-    known = [field.name for field in fields(kind)]
-    unknown = sorted(set(values) - set(known))
+    """A configuration from plain data, in which the options of a configuration inside it may stand flat beside its own.
+
+    Unknown names are an error that tells the known ones.
+    """
+    known = option_names(kind)
+    unknown = sorted(set(values) - set(known) - set(inner_kinds(kind)))
     if unknown:
         raise ValueError(f"unknown options {', '.join(unknown)} of `{kind.__name__}`; it has {', '.join(known)}")
-    return kind(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
+    inner = {}
+    for name, inner_kind in inner_kinds(kind).items():
+        flat = {option: values[option] for option in option_names(inner_kind) if option in values}
+        inner[name] = frozen(inner_kind, {**values.get(name, {}), **flat})
+    own = {field.name for field in fields(kind)} - set(inner)
+    # JSON and checkpoints know lists only
+    given = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items() if name in own}
+    return kind(**given, **inner)
+
+
+def inner_kinds(kind: type) -> dict[str, type]:
+    """The fields of a configuration that are configurations themselves: those with a factory as default."""
+    factories = {field.name: field.default_factory for field in fields(kind)}
+    return {name: factory for name, factory in factories.items() if isinstance(factory, type)}
+
+
+def option_names(kind: type) -> list[str]:
+    """All options of a configuration, those inside included."""
+    inner = inner_kinds(kind)
+    own = [field.name for field in fields(kind) if field.name not in inner]
+    return own + [option for inner_kind in inner.values() for option in option_names(inner_kind)]
+
+
+def flat_options(config: Any) -> dict[str, Any]:
+    """The options of a configuration and of those inside it, by name."""
+    inner = inner_kinds(type(config))
+    own = {name: x for name, x in vars(config).items() if name not in inner}
+    for name in inner:
+        own |= flat_options(getattr(config, name))
+    return own

@@ -1,8 +1,12 @@
-"""PPO with the clipped surrogate (arXiv:1707.06347), for every family of actions and every network."""
+"""PPO with the clipped surrogate (arXiv:1707.06347), for every family of actions and every network.
+
+`update` takes the policy objective and the critic's loss as functions, so that the relatives of PPO share it.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,50 +47,74 @@ class PPOConfig:
     value_warmup: int = 0  # first updates that train the critic only
 
 
+class PolicyTerms(NamedTuple):
+    """What a policy objective may depend on, one row a sample."""
+
+    ratio: Tensor
+    log_prob: Tensor
+    advantage: Tensor  # normalised over the minibatch
+    parameters: Tensor
+    parameters_old: Tensor
+
+
+Objective = Callable[[PolicyTerms], Tensor]  # per sample, to be maximised
+CriticLoss = Callable[[Tensor, Samples], Tensor]  # (value, batch) -> per sample, to be minimised
+
+
 class Losses(NamedTuple):
     """The total and its parts, each a mean over the minibatch; `kl` is exact, from the old policy."""
 
     total: Tensor
     policy: Tensor
     value: Tensor
-    entropy: Tensor
     kl: Tensor | None
 
 
 def iterate(trainer: Trainer) -> Metrics:
     """One rollout and one update."""
     config: PPOConfig = trainer.config
-    trajectory = collect(trainer.collector, trainer.act, trainer.family, config.rollout_steps, trainer.rng)
-    trainer.steps += trajectory.reward.numel()
-    rollout = with_old_network(trajectory, trainer.network, trainer.family)
-    metrics = learn(trainer, rollout)
-    trainer.updates += 1
-    return {**returns_of_episodes(trainer), **metrics}
-
-
-def learn(trainer: Trainer, rollout: Rollout) -> Metrics:
-    """Several epochs of minibatches on one rollout."""
-    config: PPOConfig = trainer.config
-    done = (trainer.steps - rollout.log_prob_old.numel()) / trainer.total_steps
-    set_learning_rate(trainer, SCHEDULES[config.schedule](config.learning_rate, done))
-    clip_range = SCHEDULES[config.clip_schedule](trainer.adaptive.get("clip_range", config.clip_range), done)
+    rollout = next_rollout(trainer, config.rollout_steps)
     samples = samples_of(rollout, config.gamma, config.gae_lambda)
-    seen, norms = update(trainer, samples, clip_range)
-    metrics = {**summary(seen, norms), **policy_change(trainer, samples, clip_range), "clip_range": clip_range}
+    clip_range = SCHEDULES[config.clip_schedule](trainer.adaptive.get("clip_range", config.clip_range), done(trainer))
+    objective = lambda terms: clipped_surrogate(terms.ratio, terms.advantage, clip_range)
+    metrics = learn(trainer, config, samples, objective, critic_of(config))
     metrics["explained_variance"] = explained_variance(samples.value_old, samples.return_).item()
+    metrics["clip_range"] = clip_range
     if config.clip_fraction_band is not None:
         adapt_clip_range(trainer, metrics["clip_fraction"], config.clip_fraction_band)
     return metrics
 
 
-def update(trainer: Trainer, samples: Samples, clip_range: float) -> tuple[list[Losses], list[float]]:
+def next_rollout(trainer: Trainer, steps: int) -> Rollout:
+    """Act for so many steps in every environment, and ask the network about them before it changes."""
+    trajectory = collect(trainer.collector, trainer.act, trainer.family, steps, trainer.rng)
+    trainer.steps += trajectory.reward.numel()
+    return with_old_network(trajectory, trainer.network, trainer.family)
+
+
+def learn(
+    trainer: Trainer, config: PPOConfig, samples: Samples, objective: Objective, critic_loss: CriticLoss
+) -> Metrics:
+    """One update on the samples of one rollout, and its metrics."""
+    set_learning_rate(trainer, SCHEDULES[config.schedule](config.learning_rate, done(trainer)))
+    seen, norms = update(trainer, config, samples, objective, critic_loss)
+    trainer.updates += 1
+    return {
+        **returns_of_episodes(trainer),
+        **summary(seen, norms),
+        **policy_change(trainer, samples, config.clip_range),
+    }
+
+
+def update(
+    trainer: Trainer, config: PPOConfig, samples: Samples, objective: Objective, critic_loss: CriticLoss
+) -> tuple[list[Losses], list[float]]:
     """The gradient steps of one update; it ends early where the exact KL has gone too far."""
-    config: PPOConfig = trainer.config
     seen, norms = [], []
     for _ in range(config.epochs):
         for batch in minibatches(samples, config.minibatch_size, trainer.rng):
-            losses = ppo_losses(trainer, batch, clip_range)
-            if losses.kl is not None and losses.kl.item() > KL_STOP * config.target_kl:
+            losses = ppo_losses(trainer, config, batch, objective, critic_loss)
+            if losses.kl is not None and config.target_kl is not None and losses.kl > KL_STOP * config.target_kl:
                 return seen, norms
             loss = config.value_coef * losses.value if trainer.updates < config.value_warmup else losses.total
             norms.append(gradient_step(trainer, loss, config.max_grad_norm))
@@ -94,29 +122,37 @@ def update(trainer: Trainer, samples: Samples, clip_range: float) -> tuple[list[
     return seen, norms
 
 
-def ppo_losses(trainer: Trainer, batch: Samples, clip_range: float) -> Losses:
+def ppo_losses(
+    trainer: Trainer, config: PPOConfig, batch: Samples, objective: Objective, critic_loss: CriticLoss
+) -> Losses:
     """L = −L^CLIP + c₁ L^VF − c₂ S: PPO, equation 9, on one minibatch."""
-    config: PPOConfig = trainer.config
+    family = trainer.family
     parameters, value = trainer.network(batch.observation)
     if batch.action_mask is not None:
         parameters = parameters.masked_fill(~batch.action_mask, -torch.inf)
-    ratio = linear_tail_ratio(trainer.family.log_prob(parameters, batch.action), batch.log_prob_old)
-    policy = -clipped_surrogate(ratio, normalise_batch(batch.advantage), clip_range).mean()
-    critic = critic_loss(value, batch, config.value_clip_range)
+    log_prob = family.log_prob(parameters, batch.action)
+    ratio = linear_tail_ratio(log_prob, batch.log_prob_old)
+    advantage = normalise_batch(batch.advantage)
+    policy = -objective(PolicyTerms(ratio, log_prob, advantage, parameters, batch.parameters_old)).mean()
+    critic = critic_loss(value, batch).mean()
     total = policy + config.value_coef * critic
-    entropy = torch.zeros(())
     if config.entropy_coef:
-        entropy = trainer.family.entropy(parameters).mean()
-        total = total - config.entropy_coef * entropy
-    kl = trainer.family.kl(batch.parameters_old, parameters).mean().detach() if config.target_kl else None
-    return Losses(total, policy, critic, entropy, kl)
+        total = total - config.entropy_coef * family.entropy(parameters).mean()
+    kl = None if config.target_kl is None else family.kl(batch.parameters_old, parameters.detach()).mean()
+    return Losses(total, policy, critic, kl)
 
 
-def critic_loss(value: Tensor, batch: Samples, value_clip_range: float | None) -> Tensor:
-    """The mean squared error, clipped around the old values where a range is given."""
-    if value_clip_range is None:
-        return value_loss(value, batch.return_).mean()
-    return clipped_value_loss(value, batch.value_old, batch.return_, value_clip_range).mean()
+def critic_of(config: PPOConfig) -> CriticLoss:
+    """The squared error, clipped around the old values where a range is given."""
+    clip = config.value_clip_range
+    if clip is None:
+        return lambda value, batch: value_loss(value, batch.return_)
+    return lambda value, batch: clipped_value_loss(value, batch.value_old, batch.return_, clip)
+
+
+def done(trainer: Trainer) -> float:
+    """The share of the run that lay behind when the newest rollout began: 0 in the first update, never 1."""
+    return trainer.updates * trainer.steps / ((trainer.updates + 1) * trainer.total_steps)
 
 
 def adapt_clip_range(trainer: Trainer, clip_fraction: float, band: tuple[float, float]) -> None:

@@ -6,11 +6,36 @@ from typing import Any
 
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("ppo", "CartPole-v1"): {
-        "total_steps": 100_000,
+        "total_steps": 98_304,
         "learning_rate": 2.5e-3,
-        "rollout_steps": 128,
+        "gamma": 0.98,
+    },
+    ("ppo", "Acrobot-v1"): {
+        "total_steps": 491_520,
+        "environments": 16,
+        "rollout_steps": 256,
+        "minibatch_size": 256,
+        "learning_rate": 1e-3,
+        "gae_lambda": 0.94,
+    },
+    ("ppo", "Pendulum-v1"): {
+        "total_steps": 299_008,
+        "environments": 4,
+        "rollout_steps": 1024,
+        "minibatch_size": 64,
+        "epochs": 10,
+        "gamma": 0.9,
+        "learning_rate": 1e-3,
+    },
+    ("ppo", "LunarLander-v3"): {
+        "total_steps": 983_040,
+        "environments": 16,
+        "rollout_steps": 1024,
         "minibatch_size": 256,
         "epochs": 4,
-        "gae_lambda": 0.9,
+        "gamma": 0.999,
+        "gae_lambda": 0.98,
+        "learning_rate": 1e-3,
+        "entropy_coef": 0.01,
     },
 }

@@ -83,7 +83,7 @@ def start(setup: Setup, config: Any, algorithm: Algorithm, total_steps: int) -> 
         network=network,
         act=actor_of(network),
         flat=flat,
-        optimiser=torch.optim.Adam([flat], lr=config.learning_rate, eps=1e-5, fused=True),
+        optimiser=torch.optim.Adam([flat], eps=1e-5, fused=True),  # the algorithm sets the learning rate
         rng=np.random.default_rng((setup.seed, 1)),
         total_steps=total_steps,
     )

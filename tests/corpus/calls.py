@@ -226,7 +226,8 @@ def with_args(module: ModuleType, tensors: dict[str, Any], settings: dict[str, A
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    fields: Mapping[str, str]  # parameter or key -> name of a tensor of the batch; "-x" negates, "x|" is a column
+    # parameter or key -> name of a tensor of the batch; "-x" negates, "x|" is a column, "x?" is boolean
+    fields: Mapping[str, str]
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     caller: Caller = keywords
     group_size: int = 1  # the number of sequences must be a multiple of it
@@ -243,9 +244,6 @@ def _pick(batch: Tensors, field: str) -> torch.Tensor:
     if field.endswith("|"):
         tensor = tensor.unsqueeze(-1)
     return tensor.bool() if field.endswith("?") else tensor
-
-
-_FULL = {"value": "value", "old_value": "old_value", "ret": "ret", "entropy": "entropy"}
 
 
 CALLS: dict[str, Call] = {
@@ -560,7 +558,8 @@ def load(path: Path) -> ModuleType:
     """The module at `path`, under a name of its own."""
     name = f"corpus_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

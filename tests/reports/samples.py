@@ -66,7 +66,8 @@ SIGN_FLIP = Finding(
     fingerprint="aaaa456789abcdef",
     counterexample={
         "advantage": [0.1, 0.2, 0.3, 0.4, 0.5, 5.0, 10.0, 15.0, 15.0],
-        "group": (0, 0, 0, 0, 0, 1, 1, 1, 1),
+        "want": "signs kept",
+        "got": (-0.67, 0.19),
     },
     variant="clip_range_vf=0.2",
 )

@@ -32,7 +32,7 @@ class LossOutput:
     clip_fraction: torch.Tensor
 
 
-def loss(batch: MiniBatch, config: PPOConfig = PPOConfig()) -> LossOutput:  # noqa: B008
+def loss(batch: MiniBatch, config: PPOConfig = PPOConfig()) -> LossOutput:
     ratio = (batch.log_probs - batch.old_log_probs).exp()
     clipped_ratio = ratio.clamp(1 - config.clip_param, 1 + config.clip_param)
     objective = torch.min(ratio * batch.advantages, clipped_ratio * batch.advantages)

@@ -1,4 +1,4 @@
-"""RLHF with the k1 penalty folded into the advantage: made of stored log-probs, it acts as a reward and not as a loss."""
+"""RLHF with the k1 penalty folded into the advantage: made of stored log-probs, it acts as a reward."""
 
 import torch
 

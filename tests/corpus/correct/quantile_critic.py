@@ -1,4 +1,4 @@
-"""A distributional critic: quantiles of the return trained with the quantile Huber loss, no value clip (QR-DQN form)."""
+"""A distributional critic: quantiles of the return trained as in QR-DQN; a value clip is watched, not applied."""
 
 import torch
 
@@ -16,6 +16,9 @@ def loss(log_prob, old_log_prob, advantages, quantiles, old_quantiles, returns, 
     ratio = torch.exp(log_prob - old_log_prob)
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
+
+    drift = (quantiles - old_quantiles).mean(-1, keepdim=True)
+    near = quantiles - drift + drift.clamp(-clip_range, clip_range)
     value_loss = quantile_huber(quantiles, returns).mean()
-    drift = (quantiles.detach() - old_quantiles).abs().mean()
-    return policy_loss + vf_coef * value_loss, {"quantile_drift": drift}
+    metrics = {"drift_beyond_clip": (near - quantiles).detach().abs().mean()}
+    return policy_loss + vf_coef * value_loss, metrics

@@ -1,0 +1,98 @@
+"""Two recordings of one target side by side, and the first operation at which something begins: where to point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+import torch
+
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
+from ppo_audit.recording.trace import Op, OpKey, Trace
+
+ELEMENTWISE = frozenset(
+    "add radd iadd sub rsub isub subtract mul rmul imul multiply div truediv true_divide divide min max minimum maximum "
+    "fmin fmax where pow mse_loss smooth_l1_loss huber_loss l1_loss".split()
+)
+Faithful = Callable[[torch.Tensor, torch.Tensor], bool]
+
+
+def parting(first: Trace, second: Trace, ends: tuple[int, int], faithful: Faithful) -> Op | None:
+    """The first operation whose inputs correspond in both recordings while an output does not; None if there is none.
+
+    Only operations that `ends`, the two losses, depend on are compared: what is computed for a log does not count.
+    """
+    others = {op.key: op for op in backward_slice(second, ends[1:])}
+    for op in backward_slice(first, ends[:1]):
+        other = others.get(op.key)
+        if other is None:
+            return op
+        if _agree(op.inputs, other.inputs, first, second, faithful) and not _agree(
+            op.outputs, other.outputs, first, second, faithful
+        ):
+            return op
+    return None
+
+
+def _agree(mine: tuple[int, ...], yours: tuple[int, ...], first: Trace, second: Trace, faithful: Faithful) -> bool:
+    pairs = ((first.tensors[a].detach(), second.tensors[b].detach()) for a, b in zip(mine, yours, strict=False))
+    return all(faithful(a, b) for a, b in pairs)
+
+
+def same(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Equal bit for bit; NaN equals NaN."""
+    return first.shape == second.shape and torch.equal(first.nan_to_num(7.25), second.nan_to_num(7.25))
+
+
+def turned_non_finite(trace: Trace, total: int) -> Op | None:
+    """The first operation that makes NaN or infinity from finite inputs, of those that the loss depends on."""
+    for op in backward_slice(trace, [total]):
+        outputs = [trace.tensors[number] for number in op.outputs]
+        inputs = [trace.tensors[number] for number in op.inputs]
+        if not all(map(_is_finite, outputs)) and all(map(_is_finite, inputs)):
+            return op
+    return None
+
+
+def turned_gradient(trace: Trace, total: int) -> Op | None:
+    """The operation behind which gradients are finite and in front of which they are not."""
+    ops = [op for op in backward_slice(trace, [total]) if trace.tensors[op.outputs[0]].requires_grad]
+    numbers = list(dict.fromkeys(number for op in ops for number in (*op.inputs, *op.outputs)))
+    live = [number for number in numbers if trace.tensors[number].requires_grad]
+    found = torch.autograd.grad(trace.tensors[total], [trace.tensors[n] for n in live], allow_unused=True, retain_graph=True)
+    fine = {number: gradient is None or _is_finite(gradient) for number, gradient in zip(live, found, strict=True)}
+    return next((op for op in reversed(ops) if _all(fine, op.outputs) and not _all(fine, op.inputs)), None)
+
+
+def _all(fine: Mapping[int, bool], numbers: tuple[int, ...]) -> bool:
+    return all(fine.get(number, True) for number in numbers)
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(tensor.isfinite().all())
+
+
+def written(trace: Trace, tensor: torch.Tensor) -> Op | None:
+    """The first operation that writes into a tensor which was there before."""
+    return next((op for op in trace.ops for number in op.outputs if trace.tensors[number] is tensor), None)
+
+
+def outer_products(trace: Trace, roles: Mapping[int, Roles], replaced: Collection[OpKey] = ()) -> Iterator[Op]:
+    """Element-wise operations that pair every row with every other row: (N,) against (N, 1) gives (N, N).
+
+    Operands of one rank, (N, K, 1) against (N, 1, K), are paired on purpose; (N, 1) against (N, T) pairs nothing. A call that
+    was replaced is judged by its output alone, since its recorded inputs are not what the replacement made of them.
+    """
+    for op in trace.ops:
+        operands = [number for number in dict.fromkeys(op.inputs) if trace.tensors[number].dim() and roles.get(number, NONE)]
+        shapes = [trace.tensors[number].shape for number in operands]
+        if plain(op.name) not in ELEMENTWISE or len(shapes) < 2 or not _is_outer(shapes):
+            continue
+        if op.key not in replaced or trace.tensors[op.outputs[0]].numel() > max(shape.numel() for shape in shapes):
+            yield op
+
+
+def _is_outer(shapes: list[torch.Size]) -> bool:
+    if len({len(shape) for shape in shapes}) == 1:
+        return False
+    whole = torch.broadcast_shapes(*shapes)
+    return any(whole.count(size) > max(shape.count(size) for shape in shapes) for size in set(whole) if size > 1)

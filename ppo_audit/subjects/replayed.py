@@ -1,0 +1,205 @@
+"""A replayed subject: the recorded operations between the boundary and the loss, run again on any inputs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+
+from ppo_audit.errors import UsageError
+from ppo_audit.locate.source import display
+from ppo_audit.recording.graph import backward_slice, plain
+from ppo_audit.recording.session import Capture
+from ppo_audit.recording.trace import SHAPE_READS, Op, Read, Trace, is_in_place
+from ppo_audit.subjects.batch import Batch, Layout, clone
+from ppo_audit.subjects.evidence import Boundary
+from ppo_audit.subjects.run import DIFFERENTIABLE, Cuts, Interventions, Run, as_given, put
+from ppo_audit.subjects.subject import Subject
+
+RANDOM = frozenset("rand randn randint randperm normal bernoulli dropout multinomial rand_like randn_like".split())
+ULPS = 16
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is replayed: operations downstream of the boundary, the recorded constants they read, and the total."""
+
+    ops: tuple[Op, ...] = field(repr=False)
+    boundary: Boundary
+    trace: Trace = field(repr=False)
+    total: int
+    loss: torch.Tensor
+
+    def recorded(self) -> Batch:
+        """The values that the roles had in the recording."""
+        return {role: self.trace.tensors[numbers[0]].detach() for role, numbers in self.boundary.numbers.items()}
+
+
+def program_of(capture: Capture, boundary: Boundary) -> Program:
+    """The slice from the boundary to the loss; raises UsageError naming an operation that cannot be followed."""
+    total = capture.trace.value_of(capture.loss)
+    starts = [number for numbers in boundary.numbers.values() for number in numbers]
+    reached, ops = set(starts), []
+    for op in backward_slice(capture.trace, [total], stop=starts):
+        if reached.intersection(op.inputs):
+            reached.update(op.outputs)
+            ops.append(op)
+    for op in ops:
+        if plain(op.name) in RANDOM:
+            raise UsageError(f"the recorded loss draws random numbers ({op.name} at {_where(op)}); it cannot be replayed.")
+    return Program(tuple(ops), boundary, capture.trace, total, capture.loss)
+
+
+def _where(op: Op) -> str:
+    return f"{display(op.site.file)}:{op.site.line}" if op.site else "an unknown place"
+
+
+def replay(program: Program, batch: Batch, dtype: torch.dtype, cuts: Cuts, interventions: Interventions) -> Run:
+    """Run the program with the batch in place of the boundary; roles that the batch lacks keep their recorded values."""
+    leaves = clone({**program.recorded(), **batch}, dtype, DIFFERENTIABLE)
+    placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
+    given = {role: as_given(leaf) for role, leaf in leaves.items()}
+    trace, values = Trace(), dict[int, torch.Tensor]()
+    for role, numbers in program.boundary.numbers.items():
+        values |= dict.fromkeys(numbers, given[role])  # type: ignore[arg-type]
+    roles = {role: trace.value_of(given[role]) for role in program.boundary.numbers}  # type: ignore[arg-type]
+    for op in program.ops:
+        _perform(op, program.trace, values, trace, {**interventions, **placed}, dtype)
+    trace.reads.extend(_reads(program.trace, values, trace))
+    made = {op.key: op.outputs[0] for op in trace.ops}
+    roles |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
+    tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
+    loss = values[program.total]
+    return Run(loss, trace.value_of(loss), {"loss": loss}, trace, tensors, roles, {}, given)
+
+
+def _perform(
+    op: Op, recorded: Trace, values: dict[int, torch.Tensor], trace: Trace, interventions: Interventions, dtype: torch.dtype
+) -> None:
+    """One operation on the replayed values; what the program does not make is a constant of the recording."""
+    flat, spec = tree_flatten((op.args, op.kwargs))
+    numbers = iter(op.inputs)
+    fresh = [_value(next(numbers), recorded, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat]
+    args, kwargs = tree_unflatten(fresh, spec)
+    inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
+    replacement = interventions.get(op.key)
+    with torch.set_grad_enabled(op.grad_enabled):
+        out = replacement(op.func, args, kwargs) if replacement else op.func(*args, **kwargs)
+    tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
+    written = tensors or ([args[0]] if is_in_place(op.name) else [])
+    values.update(zip(op.outputs, written, strict=False))
+    outputs = tuple(trace.write(tensor) for tensor in written)
+    trace.ops.append(Op(op.func, op.name, args, kwargs, inputs, outputs, op.key, op.site, op.via, op.grad_enabled))
+
+
+def _value(number: int, recorded: Trace, values: dict[int, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+    if number not in values:
+        constant = recorded.tensors[number].detach()
+        values[number] = constant.to(dtype) if constant.is_floating_point() else constant
+    return values[number]
+
+
+def _reads(recorded: Trace, values: Mapping[int, torch.Tensor], trace: Trace) -> list[Read]:
+    known = [read for read in recorded.reads if read.value in values and trace.find(values[read.value]) is not None]
+    return [read._replace(value=trace.value_of(values[read.value])) for read in known]
+
+
+def verify(program: Program) -> None:
+    """The replay on the recorded inputs must give the recorded loss bit for bit and the recorded gradients to a few ulp."""
+    run = replay(program, {}, program.loss.dtype, {}, {})
+    if not torch.equal(run.loss.detach(), program.loss.detach()):
+        raise UsageError(
+            f"the replay does not reproduce the recorded loss ({run.loss.item():.9g} against {program.loss.item():.9g}); "
+            f"the target is declined rather than audited wrongly."
+        )
+    live = [role for role in program.boundary.numbers if run.leaves[role].requires_grad]
+    recorded = [program.trace.tensors[program.boundary.numbers[role][0]] for role in live]
+    live = [role for role, tensor in zip(live, recorded, strict=True) if tensor.requires_grad]
+    recorded = [tensor for tensor in recorded if tensor.requires_grad]
+    replayed = torch.autograd.grad(run.loss, [run.leaves[role] for role in live], allow_unused=True)
+    _compare_parameters(program, recorded, replayed)
+
+
+def _compare_parameters(
+    program: Program, recorded: Sequence[torch.Tensor], replayed: Sequence[torch.Tensor | None]
+) -> None:
+    """Gradients of every parameter, by the recorded backward and by the replay's gradients at the boundary."""
+    parameters = _parameters(program.loss)
+    want = torch.autograd.grad(program.loss, parameters, retain_graph=True, allow_unused=True)
+    pairs = [(tensor, grad) for tensor, grad in zip(recorded, replayed, strict=True) if grad is not None]
+    got = torch.autograd.grad(
+        [tensor for tensor, _ in pairs],
+        parameters,
+        [grad.reshape(tensor.shape).to(tensor.dtype) for tensor, grad in pairs],
+        retain_graph=True,
+        allow_unused=True,
+    )
+    for parameter, expected, found in zip(parameters, want, got, strict=True):
+        if not _agree(parameter, expected, found):
+            raise UsageError(
+                f"the replay does not reproduce the recorded gradient of a parameter of shape {tuple(parameter.shape)}: "
+                f"the loss reaches it on a path that was not followed. The target is declined rather than audited wrongly."
+            )
+
+
+def _parameters(loss: torch.Tensor) -> list[torch.Tensor]:
+    """The leaves of the autograd graph, in order of discovery."""
+    found: dict[int, torch.Tensor] = {}
+    stack, seen = [loss.grad_fn], set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            found[id(variable)] = variable
+        stack.extend(parent for parent, _ in node.next_functions)
+    return list(found.values())
+
+
+def _agree(parameter: torch.Tensor, expected: torch.Tensor | None, found: torch.Tensor | None) -> bool:
+    want = torch.zeros_like(parameter) if expected is None else expected
+    got = torch.zeros_like(parameter) if found is None else found
+    bound = ULPS * torch.finfo(parameter.dtype).eps * (want.abs().max() + 1e-30)
+    return bool(((want - got).abs() <= bound).all())
+
+
+def replayed_subject(target: str, program: Program, seed: int = 0) -> Subject:
+    """The program as a subject; its number of rows is that of the recording unless rows are seen to be free."""
+    rows = program.recorded()["log_prob"]
+    assert isinstance(rows, torch.Tensor)
+    return Subject(
+        target,
+        "trainer",
+        functools.partial(replay, program),
+        dict(program.boundary.reasons),
+        frozenset(program.boundary.numbers),
+        _layout(program),
+        capacity=None if rows_are_free(program) else len(rows),
+        seed=seed,
+    )
+
+
+def rows_are_free(program: Program) -> bool:
+    """Whether the program can be replayed on another number of rows: nobody read it, and a doubled batch is a mean or a sum."""
+    inside = {number for op in program.ops for number in (*op.inputs, *op.outputs)}
+    if any(read.name in SHAPE_READS and read.in_target and read.value in inside for read in program.trace.reads):
+        return False
+    doubled = {role: torch.cat([value, value]) for role, value in program.recorded().items() if isinstance(value, torch.Tensor)}
+    try:
+        twice = replay(program, doubled, torch.float64, {}, {}).loss.detach()
+    except RuntimeError:  # a recorded size stands in the way
+        return False
+    once = replay(program, {}, torch.float64, {}, {}).loss.detach()
+    return any(torch.allclose(twice, factor * once, rtol=1e-2, atol=1e-9) for factor in (1, 2))
+
+
+def _layout(program: Program) -> Layout:
+    shapes = {role: tuple(tensor.shape) for role, tensor in program.recorded().items() if isinstance(tensor, torch.Tensor)}
+    tail = shapes["log_prob"][1:]
+    tails = {role: shape[1:] for role, shape in shapes.items() if shape[1:] != tail}
+    return Layout("recorded", tail, tails)

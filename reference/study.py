@@ -1,0 +1,116 @@
+"""Train one algorithm on one environment with several seeds, and keep what was measured: the proof that it learns.
+
+    python -m ppo_audit.reference.study ppo CartPole-v1 --seeds 10 --output reference/results
+
+writes `<algo>-<environment>.json` (one record a seed, with its curve) and `.png`, and rewrites `README.md` from all
+records there. Seeds are 0, 1, 2 ...; evaluation is on 100 episodes of the final policy's most likely action.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ppo_audit.reference.train import evaluate, train
+from ppo_audit.reference.trainers import metrics
+
+EVALUATION_EPISODES = 100
+CURVE_POINTS = 60
+
+HEADING = """# What the reference trainers reach
+
+Written by `python -m ppo_audit.reference.study`; each row names its command's arguments. Evaluation: 100 episodes of the
+final policy's most likely action, from seeds that training never used. Seconds are of one core, training only.
+
+| algorithm | environment | seeds | steps | seconds a seed | mean return of each seed | mean of means | options |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def study_seed(algo: str, environment: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
+    """One run from nothing, and its evaluation."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = train(algo, environment, Path(folder), options={**options, "seed": seed})
+        final = evaluate(result.checkpoint, EVALUATION_EPISODES)
+        records = metrics.read(result.folder / "metrics.jsonl")
+    points = [(r["steps"], r["return"]) for r in records if r.get("return") is not None]
+    every = max(len(points) // CURVE_POINTS, 1)
+    return {
+        "seed": seed,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 2),
+        "mean": round(final.mean, 2),
+        "deviation": round(final.deviation, 2),
+        "worst": round(min(final.returns), 2),
+        "curve": [(steps, round(value, 2)) for steps, value in points[::every]],
+    }
+
+
+def study(algo: str, environment: str, seeds: int, output: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """All seeds; the records are written after each, so that an interrupted study keeps what it has."""
+    output.mkdir(parents=True, exist_ok=True)
+    name = f"{algo}-{environment.replace('/', '-')}"
+    runs = []
+    for seed in range(seeds):
+        runs.append(study_seed(algo, environment, seed, options))
+        print({key: x for key, x in runs[-1].items() if key != "curve"}, flush=True)
+        record = {"algorithm": algo, "environment": environment, "options": options, "runs": runs}
+        (output / f"{name}.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+        save_figure(record, output / f"{name}.png")
+        write_table(output)
+    return runs
+
+
+def write_table(output: Path) -> None:
+    """The table of everything in the folder."""
+    rows = [row(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(output.glob("*.json"))]
+    (output / "README.md").write_text(HEADING + "".join(rows), encoding="utf-8")
+
+
+def row(record: dict[str, Any]) -> str:
+    """One study as a line of the table."""
+    runs = record["runs"]
+    means = ", ".join(f"{run['mean']:g}" for run in runs)
+    seconds = np.mean([run["seconds"] for run in runs])
+    total = np.mean([run["mean"] for run in runs])
+    options = " ".join(f"`{name}={x}`" for name, x in record["options"].items()) or "preset"
+    start = f"| {record['algorithm']} | {record['environment']} | {len(runs)} | {runs[0]['steps']:,} | {seconds:.1f} |"
+    return f"{start} {means} | {total:.1f} | {options} |\n"
+
+
+def save_figure(record: dict[str, Any], path: Path) -> None:
+    """The learning curves of all seeds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    for run in record["runs"]:
+        axes.plot(*zip(*run["curve"], strict=True), alpha=0.7, label=f"seed {run['seed']}")
+    title = f"{record['algorithm']} on {record['environment']}"
+    axes.set(title=title, xlabel="environment steps", ylabel="mean return of the last 100 episodes")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="x-small", ncols=2)
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    """The command of the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("algo")
+    parser.add_argument("environment")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=Path("reference/results"))
+    parser.add_argument("--options", type=json.loads, default={}, help="JSON, such as '{\"learning_rate\": 0.001}'")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # the matrices are small: more threads cost more than they give
+    study(arguments.algo, arguments.environment, arguments.seeds, arguments.output, arguments.options)
+
+
+if __name__ == "__main__":
+    main()
