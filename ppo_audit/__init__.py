@@ -16,6 +16,13 @@ _HOMES = {
     "NotApplicable": "errors",
     "Subject": "subjects.subject",
     "worst": "subjects.worst",
+    "LIMITS": "thresholds",
+    "branches": "subjects.probes",
+    "clipped_quantiles": "subjects.probes",
+    "normaliser": "subjects.probes",
+    "term_gradient": "subjects.probes",
+    "term_roles": "subjects.probes",
+    "with_action_dimensions": "subjects.probes",
     "audit": "api",
     "assert_conforms": "api",
 }

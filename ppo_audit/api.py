@@ -62,10 +62,14 @@ def audit_spec(spec: str, settings: Settings) -> TargetReport:
 
 
 def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
-    """Audit an object that is at hand."""
-    values = dict(settings.values)
-    function = as_function(target, spec, values)
-    variants = called_variants(spec, function, dict(settings.roles), values, settings.seed)
+    """Audit an object that is at hand: on made-up inputs, or lifted from one call on the inputs that `--inputs` makes."""
+    function = as_function(target, spec, dict(settings.values))
+    if settings.inputs is not None:
+        from ppo_audit.trainer import lift_call
+
+        subject = lift_call(spec, function, resolve(settings.inputs), settings)
+        return _entry(spec, [("default", subject)], settings, spec.rpartition(":")[2] or spec, source_of(function))
+    variants = called_variants(spec, function, settings)
     return _entry(spec, variants, settings, spec.rpartition(":")[2] or spec, source_of(function))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,6 +18,7 @@ from ppo_audit.recording.session import Capture, record
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import find_boundary
 from ppo_audit.subjects.replayed import Program, program_of, replay, replayed_subject, verify
+from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import existing_file, importable
 
@@ -57,6 +60,24 @@ def lift(spec: str, start: Callable[[], object], seed: int) -> Subject:
     return replayed_subject(spec, first, seed)
 
 
+def lift_call(spec: str, function: Callable[..., Any], make_inputs: Callable[[], Any], settings: Settings) -> Subject:
+    """Call a loss once on inputs that the user makes, (arguments), {keywords} or both, and lift it from that call."""
+
+    def start() -> None:
+        args, kwargs = _as_arguments(make_inputs())
+        torch.autograd.backward(total_of(named_outputs(function(*args, **kwargs), spec), spec))
+
+    return dataclasses.replace(lift(spec, start, settings.seed), kind="loss")
+
+
+def _as_arguments(made: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(made, Mapping):
+        return (), dict(made)
+    if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], tuple) and isinstance(made[1], Mapping):
+        return made[0], dict(made[1])
+    return (made if isinstance(made, tuple) else (made,)), {}
+
+
 def verified_program(capture: Capture) -> Program:
     """The replayable program of one captured loss, checked against what was recorded."""
     program = program_of(capture, find_boundary(capture))
@@ -78,4 +99,4 @@ def _cross_check(spec: str, first: Program, later: Program) -> None:
         )
 
 
-__all__ = ["lift", "trainer_variants"]
+__all__ = ["lift", "lift_call", "trainer_variants"]

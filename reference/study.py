@@ -25,8 +25,9 @@ CURVE_POINTS = 60
 
 HEADING = """# What the reference trainers reach
 
-Written by `python -m ppo_audit.reference.study`; each row names its command's arguments. Evaluation: 100 episodes of the
-final policy's most likely action, from seeds that training never used. Seconds are of one core, training only.
+Written by `python -m ppo_audit.reference.study ALGORITHM ENVIRONMENT --seeds N --options '{...}'`, one row a command.
+Evaluation: 100 episodes of the final policy's most likely action, from seeds that training never used. Seconds are of
+one core, training only.
 
 | algorithm | environment | seeds | steps | seconds a seed | mean return of each seed | mean of means | options |
 |---|---|---|---|---|---|---|---|

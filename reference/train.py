@@ -12,7 +12,7 @@ from typing import Any
 from ppo_audit.reference.trainers import checkpoint, metrics
 from ppo_audit.reference.trainers.evaluation import Evaluation, evaluate_policy, most_likely, sampled
 from ppo_audit.reference.trainers.presets import PRESETS
-from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Setup, Trainer, start
+from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Setup, Trainer, begin_from, start
 
 ALGORITHMS = {
     "ppo": "ppo.PPO",
@@ -20,6 +20,9 @@ ALGORITHMS = {
     "ppo-quantile": "quantile.QUANTILE",
     "ppo-awr": "awr.AWR",
     "trpo": "trpo.TRPO",
+    "grpo": "grpo.GRPO",
+    "grpo-tokens": "token_grpo.TOKEN_GRPO",
+    "bc": "behaviour_cloning.BC",
 }
 CHOOSERS = {True: most_likely, False: sampled}
 Progress = Callable[[int, int, Metrics], None]
@@ -110,12 +113,15 @@ def _begin(algo: str, environment: str, output: Path, total_steps: int | None, o
     setup_names = {field.name for field in fields(Setup)}
     setup = {name: x for name, x in options.items() if name in setup_names}
     config = {name: x for name, x in options.items() if name not in setup_names}
-    return start(
+    trainer = start(
         checkpoint.frozen(Setup, {**setup, "environment": environment}),
         checkpoint.frozen(chosen.config_type, config),
         chosen,
         total_steps or preset_steps,
     )
+    if trainer.setup.initial is not None:
+        begin_from(trainer, checkpoint.read(Path(trainer.setup.initial))["network"])
+    return trainer
 
 
 def _resume(saved: Path, algo: str, environment: str, total_steps: int | None, options: dict[str, Any]) -> Trainer:

@@ -32,5 +32,5 @@ def check(subject: Subject) -> Violation | None:
         unless=gradient <= 0,
         sample=torch.arange(len(gradient)),
         got=gradient,
-        want="negative",  # type: ignore[arg-type]
+        want="negative",
     )

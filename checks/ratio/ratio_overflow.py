@@ -34,30 +34,38 @@ STEPS = (*range(1, 21), 25, 50, 80, 88, 89, 95, 100, 150, 200)
 def check(subject: Subject) -> Violation | None:
     if subject.anatomy.is_on_policy:
         raise NotApplicable("the ratio is 1 by construction: it is formed from the log-prob and its own detached copy")
-    steps = torch.tensor(STEPS, dtype=torch.float64)
-    log_ratio = torch.cat([steps, -steps]).repeat(2)
-    advantage = torch.ones_like(log_ratio)
-    advantage[: len(advantage) // 2] = -1
-    gradient = subject.in_float32.policy(log_ratio, advantage).double() / (subject.profile.scale or 1.0)
+    log_ratio, advantage = extremes()
+    multiplier = subject.in_float32.policy(log_ratio, advantage).double().abs() / (subject.profile.scale or 1.0)
+    multiplier = torch.where(multiplier.isfinite(), multiplier, torch.inf)
     near = log_ratio.abs() <= REACHABLE
-    multiplier = torch.where(gradient.isfinite(), gradient.abs(), torch.inf)
-    unsafe = ~(multiplier <= BOUND) & near
-    broken = ~gradient.isfinite()
-    largest = float(multiplier[near].max())
-    severity = Severity.CRITICAL if bool(unsafe.any()) else Severity.POTENTIAL
-    message = "One sample at a log-ratio of {:.0f} has a gradient of {:.3g} times its advantage."
-    far = "The gradient is not finite beyond a log-ratio of {:.0f}."
-    first = float(log_ratio[broken].abs().min()) if bool(broken.any()) else 0.0
+    is_critical = not bool((multiplier[near] <= BOUND).all())
+    if not is_critical and bool(multiplier.isfinite().all()):
+        return None
     return worst(
         Violation(
-            message.format(REACHABLE, largest) if bool(unsafe.any()) else far.format(first),
-            evidence={"gradient_at_log_ratio_20": largest, "first_non_finite_log_ratio": first or "none up to 200"},
+            _message(is_critical, log_ratio, multiplier),
+            evidence={"largest_multiplier_within_20": float(multiplier[near].max())},
             site="ratio",
-            severity=severity,
+            severity=Severity.CRITICAL if is_critical else Severity.POTENTIAL,
         ),
-        unless=~(unsafe | broken) if severity is Severity.POTENTIAL else ~(unsafe & (log_ratio.abs() == REACHABLE)),
+        unless=(multiplier <= BOUND) | (log_ratio.abs() < REACHABLE) if is_critical else multiplier.isfinite(),
         log_ratio=log_ratio,
         advantage=advantage,
-        got=gradient,
-        want=-advantage * torch.where(advantage > 0, 0.0, log_ratio.exp().clamp(max=BOUND)),
+        got=multiplier,
+        want=f"at most {BOUND:.0e}",
     )
+
+
+def extremes() -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-ratios and advantages, both (116,): every step with both signs of both."""
+    steps = torch.tensor(STEPS, dtype=torch.float64)
+    signed, sides = torch.cat([steps, -steps]), torch.tensor([1.0, -1.0], dtype=torch.float64)
+    log_ratio, advantage = torch.cartesian_prod(signed, sides).T
+    return log_ratio, advantage
+
+
+def _message(is_critical: bool, log_ratio: torch.Tensor, multiplier: torch.Tensor) -> str:
+    if not is_critical:
+        return f"The gradient is not finite beyond a log-ratio of {float(log_ratio[multiplier.isinf()].abs().min()):.0f}."
+    largest = float(multiplier[log_ratio.abs() <= REACHABLE].max())
+    return f"One sample at a log-ratio of {REACHABLE:.0f} has a gradient of {largest:.3g} times its advantage."

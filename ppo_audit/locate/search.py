@@ -32,7 +32,9 @@ class Place:
 
 
 def locate(subject: Subject, page: Page, violation: Violation) -> Place:
-    """The line of the violation: the call whose replacement cures it, else the site that the rule names."""
+    """The line where the rule saw it happen, else the call whose replacement cures it, else the site that the rule names."""
+    if violation.place is not None:
+        return Place(violation.place)
     named = subject.anatomy.sites.get(violation.site)
     if page.rule.code in HAZARDS:
         return Place(_location(named, subject))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 import torch
 
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers
 from ppo_audit.recording.trace import Op, OpKey, Trace
 
 ELEMENTWISE = frozenset(
@@ -34,7 +34,7 @@ def parting(first: Trace, second: Trace, ends: tuple[int, int], faithful: Faithf
 
 
 def _agree(mine: tuple[int, ...], yours: tuple[int, ...], first: Trace, second: Trace, faithful: Faithful) -> bool:
-    pairs = ((first.tensors[a].detach(), second.tensors[b].detach()) for a, b in zip(mine, yours, strict=False))
+    pairs = ((first.tensors[a].detach().cpu(), second.tensors[b].detach().cpu()) for a, b in zip(mine, yours, strict=False))
     return all(faithful(a, b) for a, b in pairs)
 
 
@@ -89,6 +89,21 @@ def outer_products(trace: Trace, roles: Mapping[int, Roles], replaced: Collectio
             continue
         if op.key not in replaced or trace.tensors[op.outputs[0]].numel() > max(shape.numel() for shape in shapes):
             yield op
+
+
+def column_maker(trace: Trace, roles: Mapping[int, Roles], op: Op) -> Op:
+    """Where the (N, 1) of an outer product was made: the operation that first gave it this shape, else the product itself."""
+    makers = producers(trace)
+    longest = max(len(trace.tensors[number].shape) for number in op.inputs)
+    number = next(number for number in op.inputs if len(trace.tensors[number].shape) == longest)
+    shape, found = trace.tensors[number].shape, op
+    while number in makers:
+        found = makers[number]
+        kept = [n for n in found.inputs if trace.tensors[n].shape == shape and roles.get(n)]
+        if not kept:
+            return found
+        number = kept[0]
+    return op
 
 
 def _is_outer(shapes: list[torch.Size]) -> bool:

@@ -135,7 +135,7 @@ def _addend(part: Part, op: Op, number: int, sign: int, shape: torch.Size, split
 
 
 def _through(part: Part, op: Op, number: int, splitter: Splitter) -> Part:
-    factor = _factor(op, number)
+    factor = _factor(op, number, splitter)
     steps: tuple[Step, ...] = () if factor is not None else ((lambda tensor: substitute(op, {number: tensor})),)
     scale = 1.0 if factor is None else factor
     return _step(part, op, number, scale, steps, splitter)
@@ -152,16 +152,18 @@ def _step(part: Part, op: Op, number: int, scale: float, steps: tuple[Step, ...]
     )
 
 
-def _factor(op: Op, number: int) -> float | None:
-    """The plain number by which the operation scales its operand; None where it does more than that."""
+def _factor(op: Op, number: int, splitter: Splitter) -> float | None:
+    """The number by which the operation scales its operand; None where it does more, or where the loss computed it."""
     name = plain(op.name)
     if name in ("neg", "negative"):
         return -1.0
     if name not in PRODUCTS | QUOTIENTS or len(op.args) < 2:
         return None
-    other = op.args[1] if operands(op)[0] == number else op.args[0]
+    position = 1 if operands(op)[0] == number else 0
+    other = op.args[position]
     if isinstance(other, torch.Tensor):
-        other = other.item() if other.dim() == 0 and not other.requires_grad else None
+        is_given = other.dim() == 0 and operands(op)[position] not in splitter.makers
+        other = other.item() if is_given and not other.requires_grad else None
     if not isinstance(other, int | float) or isinstance(other, bool):
         return None
     return float(other) if name in PRODUCTS else 1.0 / other if other else None

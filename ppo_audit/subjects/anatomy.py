@@ -37,6 +37,7 @@ class Anatomy:
     has_ratio: bool = False
     is_weight_detached: bool = False
     is_on_policy: bool = False
+    clips_log_ratio: bool = False
     guards: tuple[str, ...] = ()
 
     @property
@@ -64,6 +65,7 @@ def dissect(subject: Subject) -> Anatomy:
         any(True for _ in log_ratios(ops, roles)),
         _is_weight_detached(run, policy, ops, roles),
         _is_on_policy(ops, roles),
+        _clips_log_ratio(ops, roles, producers(run.trace)),
         _guards(run, roles),
     )
 
@@ -119,9 +121,40 @@ def _sites(
         sites["effective_advantage"] = advantage
         sites |= dict(_statistics(run, roles, advantage))
     value = [op for part in parts if part.family == "value" for op in backward_slice(run.trace, [part.atom], run.numbers.values())]
+    sites |= {"value_spread": op for op in value if _normalises(op, roles)}
+    sites |= {"policy_spread": op for op in ops if advantage is None and _normalises(op, roles)}
     sites |= {"value_clip": op for op in value if plain(op.name) in CLAMPS and "value" in roles.get(op.outputs[0], NONE)}
     sites |= {"value_choice": op for op in value if plain(op.name) in CHOICES and "value" in roles.get(op.outputs[0], NONE)}
+    sites |= {"quantile_clip": op for op in value if _is_clipped_value(op, run, roles)}
+    sites |= {"entropy_source": op for op in _first_call(run.trace.ops, "entropy")}
+    cloning = [part.atom for part in parts if part.family == "cloning"]
+    sites |= {"cloning_weights": op for op in _weights(backward_slice(run.trace, cloning, run.numbers.values()), roles)}
     return sites
+
+
+def _normalises(op: Op, roles: Mapping[int, Roles]) -> bool:
+    """Whether the operation is a spread, or a softmax, of credit or values: what is divided by it couples all rows."""
+    found = roles.get(op.outputs[0], NONE)
+    return plain(op.name) in SPREADS | {"norm", "sqrt", "rsqrt", "softmax"} and bool(found & frozenset(CREDIT)) and "log_prob" not in found
+
+
+def _is_clipped_value(op: Op, run: Run, roles: Mapping[int, Roles]) -> bool:
+    """Whether the operation makes predictions, as many as were given, of the new and the old ones alone."""
+    found = roles.get(op.outputs[0], NONE)
+    size = run.leaves["value"].numel() if "value" in run.leaves else 0
+    return {"value", "old_value"} <= found and "return_" not in found and run.trace.tensors[op.outputs[0]].numel() == size
+
+
+def _first_call(ops: Sequence[Op], method: str) -> list[Op]:
+    """The operations of the first call of a distribution's method."""
+    calls = [op for op in ops if op.via == method]
+    return [op for op in calls if op.site == calls[0].site]
+
+
+def _weights(ops: Sequence[Op], roles: Mapping[int, Roles]) -> list[Op]:
+    """What makes the weights of a cloning term from advantages: the exponential where there is one."""
+    of_credit = [op for op in ops if roles.get(op.outputs[0], NONE) & frozenset(CREDIT) and "log_prob" not in roles[op.outputs[0]]]
+    return [op for op in of_credit if plain(op.name) in ("exp", "softmax")] or of_credit
 
 
 def _statistics(run: Run, roles: Mapping[int, Roles], advantage: Op) -> Iterator[tuple[str, Op]]:
@@ -185,6 +218,12 @@ def _is_weight_detached(run: Run, policy: Sequence[Part], ops: Sequence[Op], rol
         return False
     through = torch.autograd.grad(scalar, live, allow_unused=True, retain_graph=True) if live else ()
     return all(gradient is None or not bool(gradient.abs().sum() > 0) for gradient in through)
+
+
+def _clips_log_ratio(ops: Sequence[Op], roles: Mapping[int, Roles], makers: Mapping[int, Op]) -> bool:
+    """Whether a clamp with plain bounds acts before an exponential: a clip in log space, or a guard."""
+    exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
+    return any(_clamps_ratio(op, roles) and _precedes(op, each, makers) for op in ops for each in exponentials)
 
 
 def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:

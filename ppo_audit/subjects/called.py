@@ -12,8 +12,10 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import dependencies
+from ppo_audit.recording.graph import dependencies, plain
+from ppo_audit.recording.parting import outer_products
 from ppo_audit.recording.trace import Trace
+from ppo_audit.settings import Settings
 from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
 from ppo_audit.subjects.families import REFERENCE
@@ -28,8 +30,9 @@ TRIAL_ROWS = 6
 MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.bool, False), (torch.float64, False))
 
 
-def called_subject(target: str, function: Callable[..., Any], roles: Mapping[str, str], values: Mapping[str, Any]) -> Subject:
+def called_subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
     """Make a callable measurable; raises UsageError where it cannot be called or its roles are unclear."""
+    roles, values = dict(settings.roles), dict(settings.values)
     call = bind(function, roles, values)
     asked = settle(_ask(call))
     call = bind(function, {**{role: name for name, role in asked.items()}, **roles}, values)
@@ -39,31 +42,30 @@ def called_subject(target: str, function: Callable[..., Any], roles: Mapping[str
             f"`{label(function)}` takes nothing that plays a role in PPO; expected log-probs and advantages, or rewards, "
             f"values and dones. Name the roles with `--role log_prob=...`."
         )
-    layout, run = _layout(call, asked, available)
+    layout, run = _layout(call, settings.device, asked, available)
     scalars = {role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)}
     subject = Subject(
         target,
         _kind(available),
-        functools.partial(call_under_recorder, call),
+        functools.partial(call_under_recorder, call, settings.device),
         _described(asked, values),
         available,
         layout.single(),
         scalars,
+        seed=settings.seed,
     )
     subject = dataclasses.replace(subject, dtype=_dtype(run.trace))
     return _oriented(_with_cuts(subject, run))
 
 
-def called_variants(
-    target: str, function: Callable[..., Any], roles: Mapping[str, str], values: Mapping[str, Any], seed: int = 0
-) -> list[tuple[str, Subject]]:
+def called_variants(target: str, function: Callable[..., Any], settings: Settings) -> list[tuple[str, Subject]]:
     """The subject as the target's defaults make it, and one more for a value clip that is offered but off."""
-    first = called_subject(target, function, roles, values)
-    variants = [("default", dataclasses.replace(first, seed=seed))]
-    offered = [name for name in inspect.signature(function).parameters if _is_offered_clip(function, name, values)]
-    for name in offered:
-        on = called_subject(target, function, roles, {**values, name: DEFAULT_VALUES["clip_range_value"]})
-        variants.append((f"{name}={DEFAULT_VALUES['clip_range_value']}", dataclasses.replace(on, seed=seed)))
+    variants = [("default", called_subject(target, function, settings))]
+    radius = DEFAULT_VALUES["clip_range_value"]
+    for name in inspect.signature(function).parameters:
+        if _is_offered_clip(function, name, dict(settings.values)):
+            on = dataclasses.replace(settings, values=(*settings.values, (name, radius)))
+            variants.append((f"{name}={radius}", called_subject(target, function, on)))
     return variants
 
 
@@ -100,34 +102,36 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     discrete = bool(available & {"logits", "old_logits"})
     critics: dict[str, tuple[int, ...]] = {role: (QUANTILES,) for role in ("value", "old_value")} if "quantile" in names else {}
     token = Layout("tokens", (4,), {})
-    per_sequence = Layout("tokens, one advantage per sequence", (4,), {"advantage": ()})
-    column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,)})
+    per_sequence = Layout("tokens, one advantage per sequence", (4,), {"advantage": (), "reward": ()})
+    column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,), "reward": (1,)})
     flat = Layout("flat", (), critics, discrete)
     column = Layout("columns", (1,), {}, discrete)
     heads = Layout("log-probs by dimension", (), {role: (ACTION_DIMENSIONS,) for role in (*LOG_PROBS, "entropy")})
     bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
     value_column = Layout("values in a column", (), {role: (1,) for role in ("value", "old_value")}, discrete)
-    tokens = (token, per_sequence, column_advantage)
-    plain = (*tokens, flat, column) if "mask" in available else (flat, column, *tokens)
+    tokens, by_head = (token, per_sequence, column_advantage), (heads, bare_heads)
+    ordered = (*tokens, flat, column, value_column, *by_head)
+    if "mask" not in available:  # without a mask a second axis of log-probs is more likely one of action dimensions
+        ordered = (flat, column, value_column, *by_head, *tokens)
     for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
-        for layout in (*plain, value_column, heads, bare_heads):
+        for layout in ordered:
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)
 
 
-def _layout(call: Call, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
+def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
     """The first layout on which the target runs without spreading one row over others; else the first that runs."""
     works: list[tuple[Layout, Run]] = []
     first_error: Exception | None = None
     for layout in _layouts(available, asked):
         try:
-            run = call_under_recorder(call, ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
+            run = call_under_recorder(call, device, ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
         except UsageError:
             raise
         except Exception as error:
             first_error = first_error or error
             continue
         works.append((layout, run))
-        if not spreads(run.trace) and _reaches_every_row(run):
+        if not spreads(run) and _reaches_every_row(run) and not (layout.name == "columns" and _makes_columns(run)):
             return works[-1]
     if not works:
         assert first_error is not None
@@ -138,14 +142,16 @@ def _layout(call: Call, asked: Mapping[str, str], available: frozenset[str]) -> 
     return works[0]
 
 
-def spreads(trace: Trace) -> bool:
-    """Whether an element-wise operation made more elements than either operand has: (N,) against (N, 1)."""
-    for op in trace.ops:
-        sizes = [trace.tensors[number].numel() for number in op.inputs]
-        if len(op.inputs) == 2 and op.outputs and min(sizes) > 1 and trace.tensors[op.outputs[0]].numel() > max(sizes):
-            if op.name.strip("_") in ("sub", "add", "mul", "div", "truediv", "rsub", "mse_loss", "smooth_l1_loss", "huber_loss", "where", "min", "max", "minimum", "maximum"):
-                return True
-    return False
+def spreads(run: Run) -> bool:
+    """Whether the target pairs every row with every other on this layout: (N,) against (N, 1)."""
+    return any(True for _ in outer_products(run.trace, dependencies(run.trace, run.numbers)))
+
+
+def _makes_columns(run: Run) -> bool:
+    """Whether the target reshapes a column into a column: nobody writes that, so it expects flat tensors."""
+    given = set(run.numbers.values())
+    reshapes = [op for op in run.trace.ops if plain(op.name) in ("view", "reshape") and given.intersection(op.inputs)]
+    return any(run.trace.tensors[op.inputs[0]].shape == run.trace.tensors[op.outputs[0]].shape for op in reshapes)
 
 
 def _reaches_every_row(run: Run) -> bool:

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 
 import torch
 
-from ppo_audit.errors import TargetRaised
+from ppo_audit.errors import NotApplicable, TargetRaised
 from ppo_audit.findings import Location
-from ppo_audit.recording.parting import Faithful, outer_products, parting, turned_gradient, turned_non_finite, written
+from ppo_audit.recording.parting import (
+    Faithful,
+    column_maker,
+    outer_products,
+    parting,
+    same,
+    turned_gradient,
+    turned_non_finite,
+    written,
+)
+from ppo_audit.recording.graph import plain
 from ppo_audit.recording.trace import Op
 from ppo_audit.subjects.batch import LOG_PROBS, Batch
 from ppo_audit.subjects.run import Run
@@ -30,7 +40,39 @@ class Observation:
 
     @property
     def is_finite(self) -> bool:
-        return all(bool(tensor.isfinite().all()) for tensor in (self.loss, *self.gradients.values()))
+        return not self.non_finite
+
+    @property
+    def numbers(self) -> dict[str, torch.Tensor]:
+        """The loss and the gradient for each role, by name."""
+        return {"loss": self.loss} | {f"d loss / d {role}": gradient for role, gradient in self.gradients.items()}
+
+    @property
+    def non_finite(self) -> list[str]:
+        """Which of the numbers hold NaN or infinity."""
+        return [name for name, tensor in self.numbers.items() if not bool(tensor.isfinite().all())]
+
+    def unlike(self, other: Observation) -> list[str]:
+        """Which of the numbers differ from another observation's, bit for bit."""
+        return [name for name, tensor in self.numbers.items() if not same(tensor, other.numbers[name])]
+
+    def moved(self, other: Observation, tolerance: float) -> list[str]:
+        """Which of the numbers differ from another observation's by more than rounding."""
+        return [name for name, tensor in self.numbers.items() if not _close(tensor, other.numbers[name], tolerance)]
+
+    def reordered(self, order: torch.Tensor) -> Observation:
+        """What is to be seen when all rows come in another order."""
+        return Observation(self.loss, {role: gradient[order] for role, gradient in self.gradients.items()}, self.run)
+
+
+@dataclass(frozen=True)
+class OuterProduct:
+    """An operation on shapes that do not belong together: where its column was made, and where it was used."""
+
+    operation: str
+    shapes: tuple[tuple[int, ...], ...]
+    made: Location | None
+    used: Location | None
 
 
 @dataclass(frozen=True)
@@ -48,10 +90,23 @@ class Direct:
 
     def batch(self, sequences: int = SEQUENCES, tokens: int = TOKENS, seed: int = 0, ragged: bool = False) -> Batch:
         """An ordinary batch; a ragged one masks the ends of its sequences, or every third row where there are none."""
-        batch = self.in_tokens(tokens).rows(self.subject.capacity or sequences, self.subject.seed + seed)
+        subject = self.in_tokens(tokens)
+        batch = subject.rows(self.subject.capacity or sequences, self.subject.seed + seed)
         if ragged and "mask" in batch:
-            batch["mask"] = self.mask(_ragged(batch["mask"]))  # type: ignore[arg-type]
+            batch["mask"] = self.mask(_ragged(self.mask_shape))
         return batch
+
+    def ragged_batch(self) -> tuple[Batch, torch.Tensor]:
+        """A batch whose sequences end at different places, and where: true at masked entries."""
+        return self.batch(ragged=True), _ragged(self.mask_shape) == 0
+
+    @property
+    def rows(self) -> int:
+        return self.subject.capacity or SEQUENCES
+
+    @property
+    def mask_shape(self) -> tuple[int, ...]:
+        return self.in_tokens(TOKENS).layout.shape("mask", self.rows)
 
     def mask(self, keep: torch.Tensor) -> torch.Tensor:
         """A mask in the target's own polarity and dtype, from one that is 1 where an entry counts."""
@@ -62,7 +117,8 @@ class Direct:
         run = self.subject.run(batch)
         self.subject.count["cases"] += 1
         leaves = {role: leaf for role, leaf in run.leaves.items() if leaf.requires_grad}
-        return Observation(run.loss.detach(), {role: gradient_of(run.loss, leaf) for role, leaf in leaves.items()}, run)
+        gradients = {role: gradient_of(run.loss, leaf).cpu() for role, leaf in leaves.items()}
+        return Observation(run.loss.detach().cpu(), gradients, run)
 
     def raised(self, batch: Batch, dtype: torch.dtype | None = None) -> TargetRaised | None:
         """What the target raises on a batch; None where it runs."""
@@ -73,18 +129,28 @@ class Direct:
             return error
         return None
 
+    def is_constant(self, batch: Batch) -> bool:
+        """Whether the target returns a number without a gradient: nothing to learn from this batch."""
+        try:
+            self.subject.run(batch)
+        except TargetRaised:
+            raise
+        except NotApplicable:
+            return True
+        return False
+
     def changed(self, run: Run, batch: Batch) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """The tensors that the target wrote into, by role: before and after."""
         sign = lambda role: self.subject.log_prob_sign if role in LOG_PROBS else 1
         before = {role: sign(role) * value for role, value in batch.items() if isinstance(value, torch.Tensor)}
-        after = {role: run.given[role].detach() for role in before}
+        after = {role: run.given[role].detach().cpu() for role in before}
         return {role: (old, after[role]) for role, old in before.items() if not torch.equal(old.to(after[role].dtype), after[role])}
 
     def writing(self, run: Run, role: str) -> Location | None:
         """Where the target writes into the tensor of a role."""
         return self.place(written(run.trace, run.given[role]))
 
-    def parting(self, first: Run, second: Run, faithful: Faithful) -> Location | None:
+    def parting(self, first: Run, second: Run, faithful: Faithful = same) -> Location | None:
         """The first operation whose inputs correspond in two runs while its output does not."""
         return self.place(parting(first.trace, second.trace, (first.total, second.total), faithful))
 
@@ -92,11 +158,14 @@ class Direct:
         """Where NaN or infinity first comes up, in the loss or, on the way back, in its gradients."""
         return self.place(turned_non_finite(run.trace, run.total) or turned_gradient(run.trace, run.total))
 
-    def outer_product(self, run: Run) -> tuple[Op, list[torch.Size]] | None:
-        """The first element-wise operation that pairs every row with every other, and the shapes of its operands."""
-        found = outer_products(run.trace, self.subject.roles_of(run), self.subject.interventions)
-        op = next(found, None)
-        return None if op is None else (op, [run.trace.tensors[number].shape for number in op.inputs])
+    def outer_product(self, run: Run) -> OuterProduct | None:
+        """The first element-wise operation that pairs every row with every other."""
+        roles = self.subject.roles_of(run)
+        op = next(outer_products(run.trace, roles, self.subject.interventions), None)
+        if op is None:
+            return None
+        shapes = tuple(tuple(run.trace.tensors[number].shape) for number in op.inputs)
+        return OuterProduct(plain(op.name), shapes, self.place(column_maker(run.trace, roles, op)), self.place(op))
 
     def place(self, op: Op | None) -> Location | None:
         """The source line of an operation."""
@@ -105,10 +174,16 @@ class Direct:
         return location_of(op.site) if op is not None and op.site is not None else None
 
 
-def _ragged(mask: torch.Tensor) -> torch.Tensor:
+def _ragged(shape: tuple[int, ...]) -> torch.Tensor:
     """1 where an entry counts: sequence i keeps its first tokens, a different number of them each; rows, two of three."""
-    if mask.dim() == 1 or mask.shape[1] == 1:
-        keep = torch.arange(len(mask)) % 3 != 1
-        return keep.to(torch.float64).reshape(mask.shape)
-    lengths = 1 + torch.arange(len(mask)) * 2 % mask.shape[1]
-    return (torch.arange(mask.shape[1]) < lengths[:, None]).to(torch.float64)
+    if len(shape) == 1 or shape[1] == 1:
+        keep = torch.arange(shape[0]) % 3 != 1
+        return keep.to(torch.float64).reshape(shape)
+    lengths = 1 + torch.arange(shape[0]) * 2 % shape[1]
+    return (torch.arange(shape[1]) < lengths[:, None]).to(torch.float64)
+
+
+def _close(first: torch.Tensor, second: torch.Tensor, tolerance: float) -> bool:
+    """Equal to rounding, on the scale of the largest entry; written so that NaN fails."""
+    scale = first.abs().max().clamp_min(1e-6)
+    return bool(((first - second).abs() <= 10 * tolerance * scale).all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ppo_audit.recording.graph import Roles
 
-CREDIT = frozenset(("advantage", "effective_advantage", "reward"))
+CREDIT = frozenset(("advantage", "effective_advantage", "reward", "return_"))
 DISTRIBUTION = frozenset("mean log_std std logits action old_mean old_log_std old_std old_logits ref_mean ref_log_std".split())
 PAST = frozenset("old_log_prob old_mean old_log_std old_std old_logits".split())
 REFERENCE = frozenset("ref_log_prob ref_mean ref_log_std ref_logits".split())
@@ -13,10 +13,10 @@ REFERENCE = frozenset("ref_log_prob ref_mean ref_log_std ref_logits".split())
 def family(roles: Roles) -> str:
     """`policy`, `cloning` (credit without the old policy), `value`, `tail` (values alone), `entropy`, `kl`, `log_prob`."""
     has_log_prob = "log_prob" in roles
-    if has_log_prob and (roles & CREDIT or {"return_", "value"} <= roles):
+    if has_log_prob and roles & CREDIT:
         return "policy" if roles & PAST else "cloning"
     if "value" in roles:
-        return "value" if roles & {"return_", "advantage", "reward", "next_value"} else "tail"
+        return "value" if roles & (CREDIT | {"next_value"}) else "tail"
     if "entropy" in roles:
         return "entropy"
     if roles & (PAST | REFERENCE) and (has_log_prob or roles & DISTRIBUTION - PAST - REFERENCE):

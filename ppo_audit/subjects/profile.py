@@ -76,7 +76,7 @@ def measure(subject: Subject) -> Profile:
         claims=_claims(subject),
         clip=(_ratio(down[0]), _ratio(up[1])),
         declared=_declared(subject),
-        dual_clip=None if clamp is not None else _ratio(down[1]),
+        dual_clip=_dual_clip(down[1], clamp),
         clamp=clamp,
         normalisation=_normalisation(subject),
         coefficients=anatomy.coefficients,
@@ -85,6 +85,11 @@ def measure(subject: Subject) -> Profile:
 
 def _ratio(edge: float | None) -> float | None:
     return None if edge is None else math.exp(edge)
+
+
+def _dual_clip(edge: float | None, clamp: float | None) -> float | None:
+    """The ratio from which on losses are bounded by design; an edge at the clamp is the clamp's."""
+    return None if edge is None or (clamp is not None and edge > clamp - 1e-3) else math.exp(edge)
 
 
 def _scale(subject: Subject) -> float:
@@ -145,7 +150,7 @@ def _declared(subject: Subject) -> tuple[float | None, float | None]:
 def _normalisation(subject: Subject) -> Normalisation | None:
     """Degrees of freedom and epsilon, from what the normaliser makes of advantages 0, 1, 2 ... and of tiny ones."""
     anatomy = subject.anatomy
-    if "normalisation" not in anatomy.sites:
+    if "normalisation" not in anatomy.sites or "advantage" not in subject.available:
         return None
     rows = subject.capacity or 8
     fits: Callable[[torch.Tensor, int, float], torch.Tensor] = lambda x, ddof, eps: (x - x.mean()) / (x.std(correction=ddof) + eps)

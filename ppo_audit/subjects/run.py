@@ -46,21 +46,22 @@ def put(leaf: torch.Tensor) -> Intervention:
         if out is None:  # a write in place, such as `x[mask] = y`: the tensor written to takes the values
             args[0].copy_(leaf.detach().reshape(args[0].shape))
             return None
+        values = leaf.to(out.device)
         if leaf.numel() not in (1, out.numel()):
             raise UsageError(f"a recorded value of shape {tuple(out.shape)} cannot take {tuple(leaf.shape)}")
-        return leaf.reshape(out.shape).to(out.dtype) if leaf.numel() == out.numel() else leaf.expand(out.shape)
+        return values.reshape(out.shape).to(out.dtype) if leaf.numel() == out.numel() else values.expand(out.shape)
 
     return replacement
 
 
 def call_under_recorder(
-    call: Call, batch: Batch, dtype: torch.dtype, cuts: Cuts, interventions: Interventions
+    call: Call, device: str, batch: Batch, dtype: torch.dtype, cuts: Cuts, interventions: Interventions
 ) -> Run:
     """Call the target on fresh tensors; roles in `cuts` replace the intermediate that plays them."""
     leaves = clone(batch, dtype, DIFFERENTIABLE)
     placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
     asked: dict[str, str] = {}
-    given = {role: as_given(leaf) for role, leaf in leaves.items()}
+    given = {role: as_given(leaf, device) for role, leaf in leaves.items()}
     recorder = Recorder({**interventions, **placed})
     args, kwargs = call.arguments(given, asked)
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
@@ -73,9 +74,11 @@ def call_under_recorder(
     return Run(loss, recorder.trace.value_of(loss), outputs, recorder.trace, tensors, numbers, asked, given)
 
 
-def as_given(leaf: torch.Tensor | float) -> torch.Tensor | float:
-    """What the target sees: no leaf of autograd, so that it may write in place as it does in its trainer."""
-    return leaf.clone() if isinstance(leaf, torch.Tensor) and leaf.requires_grad else leaf
+def as_given(leaf: torch.Tensor | float, device: str = "cpu") -> torch.Tensor | float:
+    """What the target sees, on its device: no leaf of autograd, so that it may write in place as it does in its trainer."""
+    if not isinstance(leaf, torch.Tensor):
+        return leaf
+    return (leaf.clone() if leaf.requires_grad else leaf).to(device)
 
 
 def named_outputs(returned: Any, name: str) -> dict[str, torch.Tensor]:

@@ -21,8 +21,10 @@ from ppo_audit.subjects.run import Evaluate, Run
 from ppo_audit.targets.resolve import culprit, describe
 
 if TYPE_CHECKING:
+    from ppo_audit.findings import Location
     from ppo_audit.subjects.anatomy import Anatomy
     from ppo_audit.subjects.direct import Direct
+    from ppo_audit.subjects.leaks import Leak
     from ppo_audit.subjects.profile import Profile
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
@@ -87,6 +89,8 @@ class Subject:
         cuts = self.cuts | self.anatomy.cuts if "effective_advantage" in batch else self.cuts
         try:
             return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
+        except NotApplicable:
+            raise
         except UsageError as error:
             raise NotApplicable(str(error)) from error
         except Exception as error:
@@ -109,15 +113,23 @@ class Subject:
         """Why a rule with these needs does not apply; None where it does."""
         return next((reason for name in names if (reason := self._missing(name))), None)
 
-    def policy(self, log_ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+    def policy(self, log_ratio: torch.Tensor, advantage: torch.Tensor, **settings: float) -> torch.Tensor:
         """Gradient of the policy term by each log-prob, times the number of rows it is averaged over, shape (M,).
 
         `advantage` is the effective one, after any normalisation; log-ratios are taken from an old log-prob of -1.5.
         """
+        return self.term("policy").gradient("log_prob", **self.at(log_ratio, advantage), **settings)
+
+    def policy_losses(self, log_ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+        """The policy term of each sample alone, (M,); the advantage is the effective one."""
+        return self.term("policy").row_values(**self.at(log_ratio, advantage))
+
+    def at(self, log_ratio: torch.Tensor, advantage: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The roles that put samples at these log-ratios and effective advantages, as far as the target takes them."""
         old = torch.full_like(log_ratio, -1.5)
         given = {"old_log_prob": old, "log_prob": old + log_ratio, self.anatomy.advantage_role: advantage}
         known = self.available | {"effective_advantage"}
-        return self.term("policy").gradient("log_prob", **{role: rows for role, rows in given.items() if role in known})
+        return {role: rows for role, rows in given.items() if role in known}
 
     @property
     def in_float32(self) -> Subject:
@@ -139,10 +151,10 @@ class Subject:
             gradient = -gradient * log_p.exp() * (log_p - (log_p.exp() * log_p).sum(-1, keepdim=True))
         return self.layout.gather(role, gradient)
 
-    def normalised(self, advantage: torch.Tensor) -> torch.Tensor:
+    def normalised(self, advantage: torch.Tensor, **roles: torch.Tensor) -> torch.Tensor:
         """The effective advantage that the loss makes of given ones, shape (N,); itself where it makes nothing of them."""
         key = self.anatomy.cuts.get("effective_advantage")
-        run = self.run(self.rows(len(advantage), advantage=advantage))
+        run = self.run(self.rows(len(advantage), advantage=advantage, **roles))
         made = [op.outputs[0] for op in run.trace.ops if op.key == key]
         return run.trace.tensors[made[-1]].detach().reshape(-1).double() if made else advantage
 
@@ -151,12 +163,25 @@ class Subject:
         why = f": the target reads it at {readers}, and may then decide otherwise" if readers else ""
         return f"{ABSENT['free_rows']}{why}"
 
+    def leaks(self) -> list[Leak]:
+        """Gradients that leave by paths on which the loss should hold its operand constant."""
+        from ppo_audit.subjects.leaks import leaks
+
+        return leaks(self, self.run(self.rows(self.capacity or 8)))
+
     @functools.cached_property
     def direct(self) -> Direct:
         """The target as its caller calls it: whole batches, nothing that it computes replaced."""
         from ppo_audit.subjects.direct import Direct
 
         return Direct(dataclasses.replace(self, cuts={}, available=self.available - set(self.cuts)))
+
+    def coupling(self, first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> Location | None:
+        """Where rows that differ in the first one alone come to differ in others: the call that mixes them."""
+        rows = self.capacity or _rows(first)
+        padded = [{role: _padded(values, 0, rows, rows) for role, values in given.items()} for given in (first, second)]
+        one, two = (self.run(self.rows(rows, **given)) for given in padded)
+        return self.direct.parting(one, two, lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[1:], b[1:]))
 
     def _blamed(self, error: Exception) -> Exception:
         """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""

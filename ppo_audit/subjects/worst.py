@@ -9,7 +9,7 @@ import torch
 from ppo_audit.findings import Violation
 
 
-def worst(violation: Violation, *, unless: torch.Tensor, **columns: torch.Tensor | float) -> Violation | None:
+def worst(violation: Violation, *, unless: torch.Tensor, **columns: torch.Tensor | float | str) -> Violation | None:
     """None where every row of `unless` holds; else the violation with the simplest failing row as its counterexample.
 
     Written so that NaN fails: pass `unless=error <= tolerance`, never its negation.
@@ -23,7 +23,7 @@ def worst(violation: Violation, *, unless: torch.Tensor, **columns: torch.Tensor
     return dataclasses.replace(violation, counterexample=case, evidence={**violation.evidence, **share})
 
 
-def _plainest(failing: torch.Tensor, columns: dict[str, torch.Tensor | float]) -> int:
+def _plainest(failing: torch.Tensor, columns: dict[str, torch.Tensor | float | str]) -> int:
     """The index of the failing row whose inputs are nearest to one in size: what a reader can follow in his head."""
     cost = torch.zeros(len(failing), dtype=torch.float64)
     for name, column in columns.items():
@@ -32,7 +32,7 @@ def _plainest(failing: torch.Tensor, columns: dict[str, torch.Tensor | float]) -
     return int(cost.argmin())
 
 
-def _number(column: torch.Tensor | float, row: int) -> object:
+def _number(column: torch.Tensor | float | str, row: int) -> object:
     if not isinstance(column, torch.Tensor):
         return column
     return column[row].item() if column.dim() == 1 else column[row].tolist()

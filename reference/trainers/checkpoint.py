@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ppo_audit.reference.trainers.trainer import Algorithm, Setup, Trainer, start
+from ppo_audit.reference.trainers.trainer import Algorithm, Setup, Trainer, copy_of, start
 
 FORMAT = "ppo-audit-trainer/1"
 
@@ -26,6 +26,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "setup": asdict(trainer.setup),
         "config": asdict(trainer.config),
         "network": trainer.network.state_dict(),
+        "reference": None if trainer.reference is None else trainer.reference.state_dict(),
         "optimiser": trainer.optimiser.state_dict(),
         "collector": trainer.collector.state(),
         "numpy_rng": trainer.rng.bit_generator.state,
@@ -69,6 +70,9 @@ def restore(state: Mapping[str, Any], algorithms: Mapping[str, Algorithm]) -> Tr
     trainer.steps, trainer.updates, trainer.adaptive = steps, updates, dict(state["adaptive"])
     # copies into the flat vector, of which the network's parameters are views
     trainer.network.load_state_dict(state["network"])
+    if state["reference"] is not None:
+        trainer.reference = copy_of(trainer)
+        trainer.reference.load_state_dict(state["reference"])
     trainer.optimiser.load_state_dict(state["optimiser"])
     trainer.collector.restore(state["collector"])
     trainer.rng.bit_generator.state = state["numpy_rng"]

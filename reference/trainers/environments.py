@@ -112,11 +112,13 @@ class GymEnvironments:
 
 
 def make_environments(name: str, count: int) -> Environments:
-    """Environments by gymnasium id, or the native ones by `native/CartPole-v1`."""
+    """Environments by gymnasium id, or ours by `native/CartPole-v1`, `native/ReverseTokens`."""
     from ppo_audit.reference.trainers.cartpole import NativeCartPoles
+    from ppo_audit.reference.trainers.tokens import TokenEnvironments
 
-    if name == "native/CartPole-v1":
-        return NativeCartPoles(count)
+    native = {"native/CartPole-v1": NativeCartPoles, "native/ReverseTokens": TokenEnvironments}
+    if name in native:
+        return native[name](count)
     import gymnasium
 
     return GymEnvironments(lambda: gymnasium.make(name, disable_env_checker=True), count)

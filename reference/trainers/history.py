@@ -18,8 +18,8 @@ class HistoryEnvironments:
 
     def __init__(self, environments: Environments, length: int) -> None:
         self._inner = environments
-        self._choices = getattr(environments.action_space, "n", None)
-        actions = int(self._choices) if self._choices else int(np.prod(environments.action_space.shape))
+        self._choices = int(getattr(environments.action_space, "n", 0))
+        actions = self._choices or int(np.prod(environments.action_space.shape))
         self._observed = environments.observation_shape[0]
         self.count, self.action_space = environments.count, environments.action_space
         self.observation_shape = (length, 1 + self._observed + actions)
@@ -58,9 +58,22 @@ class HistoryEnvironments:
         return self._window.copy()
 
     def _encode(self, action: np.ndarray) -> np.ndarray:
-        return np.eye(self._choices, dtype=np.float32)[action] if self._choices else action.reshape(self.count, -1)
+        return encoded(action, self._choices).reshape(self.count, -1)
 
     def _row(self, observation: np.ndarray, action: np.ndarray | float) -> np.ndarray:
         row = np.zeros((len(observation), self.observation_shape[1]), np.float32)
         row[:, 0], row[:, 1 : 1 + self._observed], row[:, 1 + self._observed :] = 1.0, observation, action
         return row
+
+
+def encoded(action: np.ndarray, choices: int) -> np.ndarray:
+    """Discrete actions as one-hot vectors; continuous ones as they are. `choices` is 0 for continuous ones."""
+    return np.eye(choices, dtype=np.float32)[action] if choices else action.astype(np.float32)
+
+
+def window_rows(observation: np.ndarray, action: np.ndarray, choices: int) -> np.ndarray:
+    """The rows that episodes `[T, N, ...]` from their first step leave in a window: `[T, N, F]`."""
+    previous = encoded(action, choices)[:-1]
+    before = np.concatenate([np.zeros_like(previous[:1]), previous])
+    exists = np.ones((*observation.shape[:2], 1), np.float32)
+    return np.concatenate([exists, observation, before], -1)

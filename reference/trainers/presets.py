@@ -10,6 +10,15 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "learning_rate": 2.5e-3,
         "gamma": 0.98,
     },
+    ("grpo", "CartPole-v1"): {
+        "total_steps": 300_000,
+        "environments": 16,
+    },
+    ("grpo-tokens", "ReverseTokens"): {
+        "total_steps": 250_000,
+        "environments": 256,
+        "network": "tokens",
+    },
     ("ppo", "Acrobot-v1"): {
         "total_steps": 491_520,
         "environments": 16,

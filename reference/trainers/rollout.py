@@ -64,6 +64,11 @@ class Collector:
         self.running_length = np.array(state["running_length"])
         self.finished = [(float(r), int(n)) for r, n in state["finished"]]
 
+    def begin(self, observation: np.ndarray) -> None:
+        """Go on from fresh episodes; unfinished ones are forgotten."""
+        self.observation = observation
+        self.running_return[:], self.running_length[:] = 0.0, 0
+
     def count_reward(self, reward: np.ndarray, ended: np.ndarray) -> None:
         self.running_return += reward
         self.running_length += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from ppo_audit.reference.trainers.families import Family, family_of, squashed_fa
 from ppo_audit.reference.trainers.history import HistoryEnvironments
 from ppo_audit.reference.trainers.networks import Act, SeparateNetwork, SharedNetwork, actor_of, flatten_parameters
 from ppo_audit.reference.trainers.rollout import Collector, start_collecting
-from ppo_audit.reference.trainers.transformer import HistoryTransformer
+from ppo_audit.reference.trainers.transformer import HistoryTransformer, TokenTransformer
 
 Metrics = dict[str, float]
 
@@ -27,10 +28,11 @@ class Setup:
     environment: str
     seed: int = 0
     environments: int = 8
-    network: str = "separate"  # or `shared`, `transformer`
+    network: str = "separate"  # or `shared`, `transformer`, `tokens`
     hidden: tuple[int, ...] = (64, 64)
     policy: str = "plain"  # or `squashed`: a Gaussian through tanh instead of clipped
     history: int = 8  # steps that a transformer looks back
+    initial: str | None = None  # a checkpoint whose network the run begins with
 
 
 class Algorithm(NamedTuple):
@@ -59,6 +61,7 @@ class Trainer:
     total_steps: int
     steps: int = 0
     updates: int = 0
+    reference: nn.Module | None = None  # the network that the run began with, where `initial` gave it
     adaptive: dict[str, float] = field(default_factory=dict)  # what controllers change: clip range, KL coefficient
 
     @property
@@ -89,6 +92,19 @@ def start(setup: Setup, config: Any, algorithm: Algorithm, total_steps: int) -> 
     )
 
 
+def begin_from(trainer: Trainer, network_state: dict[str, torch.Tensor]) -> None:
+    """Take over a trained network, and keep a frozen copy of it as the reference policy."""
+    trainer.network.load_state_dict(network_state)
+    trainer.reference = copy_of(trainer)
+    trainer.reference.load_state_dict(network_state)
+
+
+def copy_of(trainer: Trainer) -> nn.Module:
+    """A frozen network of the same form, not yet of the same parameters."""
+    network = deepcopy(trainer.network)
+    return network.requires_grad_(False)
+
+
 def environments_for(setup: Setup) -> Environments:
     """The environments of a setup; those of a transformer show their recent history."""
     environments = make_environments(setup.environment, setup.environments)
@@ -103,7 +119,12 @@ def family_for(setup: Setup, environments: Environments) -> Family:
 
 def network_for(setup: Setup, environments: Environments, family: Family, quantiles: int) -> nn.Module:
     """The network of a setup, freshly initialised from torch's generator."""
-    choices = {"separate": SeparateNetwork, "shared": SharedNetwork, "transformer": HistoryTransformer}
+    choices = {
+        "separate": SeparateNetwork,
+        "shared": SharedNetwork,
+        "transformer": HistoryTransformer,
+        "tokens": TokenTransformer,
+    }
     make = _chosen(choices, setup.network, "network")
     inputs = environments.observation_shape[-1]
     return make(inputs, setup.hidden, family, quantiles)

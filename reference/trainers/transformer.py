@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from ppo_audit.reference.trainers import tokens
 from ppo_audit.reference.trainers.families import Family
 from ppo_audit.reference.trainers.networks import Head, linear
 
@@ -86,3 +87,40 @@ class HistoryTransformer(nn.Module):
     def _value(self, features: Tensor) -> Tensor:
         output = self.critic_head(features)
         return output if self.quantiles else output.squeeze(-1)
+
+
+class TokenTransformer(nn.Module):
+    """Next-token logits of texts `[N, T]` of the token task, and of a text that is still being written."""
+
+    def __init__(self, inputs: int, hidden: Sequence[int], family: Family, quantiles: int = 0) -> None:
+        super().__init__()
+        width = hidden[0]
+        self.embed = nn.Embedding(tokens.VOCABULARY, width)
+        self.transformer = CausalTransformer(width, blocks=len(hidden), positions=inputs)
+        self.head = Head(width, family)
+        self.critic_head = linear(width, 1, 1.0)
+
+    def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        features = self._last(observation)
+        return self.head(features), self.critic_head(features).squeeze(-1)
+
+    def policy(self, observation: Tensor) -> Tensor:
+        return self.head(self._last(observation))
+
+    def value(self, observation: Tensor) -> Tensor:
+        out: Tensor = self.critic_head(self._last(observation)).squeeze(-1)
+        return out
+
+    def all_logits(self, texts: Tensor) -> Tensor:
+        """The logits of the token that follows each position, `[N, T, K]`."""
+        return self.head(self._features(texts))
+
+    def _features(self, texts: Tensor) -> Tensor:
+        features: Tensor = self.transformer(self.embed(texts), texts != tokens.PADDING)
+        return features
+
+    def _last(self, texts: Tensor) -> Tensor:
+        """The features of the newest token: the last one that is no padding, for prompts are padded on the left."""
+        positions = torch.arange(texts.shape[1])
+        newest = torch.where(texts != tokens.PADDING, positions, 0).argmax(1)
+        return self._features(texts)[torch.arange(len(texts)), newest]

@@ -1,0 +1,80 @@
+"""The clip acts where the clip range says.
+
+Property.  With the arguments eps_low and eps_high the policy gradient ends at ratio 1 + eps_high for A > 0 and at 1 - eps_low
+           for A < 0: it lives at 0.98 of either distance and is zero at 1.02 of it. In log space exp(+-eps) is as good.
+Why.       The range is the trust region. Squared, swapped, or written into the code, it is not the one that was tuned, and a
+           sweep over it measures nothing. Schulman et al. 2017, arXiv:1707.06347, eq. 7; Yu et al. 2025, arXiv:2503.14476,
+           eq. 10 (two bounds).
+Applies.   Losses that take a clip range and clip the ratio; only sides on which a clip acts at all, the others belong to
+           PPO102 and PPO103.
+Tested.    The given range and half of it, on both sides, at 0.98 and 1.02 of the distance; a recording at its own range.
+Severity.  Serious: the trust region has another size than its owner believes.
+Fix.       Clip the ratio to 1 - clip_range and 1 + clip_range (or their own upper range), as given.
+"""
+
+import math
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+
+RULE = Rule(
+    code="PPO106",
+    name="clip-range-honoured",
+    family="clip",
+    severity=Severity.SERIOUS,
+    needs=("policy", "hard_clip", "role:clip_range"),
+    must_flag=("epsilon_squared", "bounds_swapped", "epsilon_hard_coded", "lower_bound_is_epsilon"),
+)
+INSIDE, OUTSIDE = 0.98, 1.02
+
+
+def check(subject: Subject) -> Violation | None:
+    rows = [_edges(subject, factor) for factor in ((1.0, 0.5) if "direct_call" in subject.profile.claims else (1.0,))]
+    clip_range, ratio, advantage, want, got = (torch.cat(column) for column in zip(*rows, strict=True))
+    low, high = (None if bound is None else float(f"{bound:.4g}") for bound in subject.profile.clip)
+    return worst(
+        Violation(
+            f"The clip does not act at the given range: measured at ratios {low} and {high}.",
+            evidence={"measured_low": low, "measured_high": high},
+            site="clip" if "clip" in subject.anatomy.sites else "surrogate",
+            explains=("PPO102", "PPO103"),
+        ),
+        unless=got == want,
+        clip_range=clip_range,
+        ratio=ratio,
+        advantage=advantage,
+        got=got,
+        want=want,
+    )
+
+
+def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
+    """Columns clip range, ratio, advantage, and whether a gradient is wanted and found there (1 or 0)."""
+    low, high = (factor * given for given in _given(subject))
+    sides = [(1.0, high), (-1.0, -low)]
+    acting = [side for side, bound in zip(sides, reversed(subject.profile.clip), strict=True) if bound is not None]
+    if not acting or not subject.profile.scale > 0:
+        raise NotApplicable("no clip acts on the gradient (PPO102)")
+    cases = [(sign, part * distance, part < 1) for sign, distance in acting for part in (INSIDE, OUTSIDE)]
+    sign, distance, alive = torch.tensor(cases, dtype=torch.float64).T
+    log_ratio = distance if _in_log_space(subject) else distance.log1p()
+    if not bool((log_ratio.abs() <= subject.profile.reach).all()):
+        raise NotApplicable("the log-ratio is clamped inside the clip range (PPO109)")
+    settings = {"clip_range": low, "clip_range_high": high} if factor != 1 else {}
+    known = {role: bound for role, bound in settings.items() if role in subject.scalars}
+    found = (subject.policy(log_ratio, sign, **known) != 0).double()
+    return [torch.full_like(sign, low), log_ratio.exp(), sign, alive, found]
+
+
+def _given(subject: Subject) -> tuple[float, float]:
+    low = subject.scalars["clip_range"]
+    if not 0 < low < 1:
+        raise NotApplicable(f"a clip range of {low:g} leaves the lower side open")
+    return low, subject.scalars.get("clip_range_high", low)
+
+
+def _in_log_space(subject: Subject) -> bool:
+    """Whether the log-ratio is clipped at +-eps itself, which puts the bounds on the ratio at exp(+-eps)."""
+    low, _ = subject.profile.clip
+    return subject.anatomy.clips_log_ratio and low is not None and abs(math.log(low) + _given(subject)[0]) < 1e-4

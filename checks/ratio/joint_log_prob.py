@@ -1,0 +1,76 @@
+"""The log-probs of independent action dimensions are summed before the ratio.
+
+Property.  For log-probs by dimension l_d: the loss depends on x = sum_d (l_d - l_old,d) alone, and off the clip its gradient
+           grows as exp(x). For a policy evaluated inside, the joint log-prob moves as the sum over the dimensions does.
+Why.       Independent dimensions have a joint probability that is the product. A mean over D dimensions is the D-th root of the
+           ratio: the clip acts D times too late, and each sample weighs 1/D. A ratio or clip for each dimension is another
+           objective. Schulman et al. 2017, arXiv:1707.06347, eq. 6; detail 25 of https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/
+Applies.   Targets that take log-probs by dimension, or means, deviations and actions.
+Tested.    A log-ratio of 0.1 to 0.6 of either sign, on one dimension and spread over all, for A of both signs; growth between
+           two log-ratios on the losing side. Inside: the change of the joint log-prob under a change of the means.
+Severity.  Serious: ratio, clip and gradient are those of another policy.
+Fix.       Sum the log-probs over the action dimensions, new and old, then take the exponential of the difference.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.reference import gaussian_log_prob
+
+RULE = Rule(
+    code="PPO111",
+    name="joint-log-prob",
+    family="ratio",
+    severity=Severity.SERIOUS,
+    needs=("policy", "ratio"),
+    must_flag=("mean_over_heads_in_ratio", "clip_per_head", "log_prob_mean_over_dims"),
+)
+
+
+def check(subject: Subject) -> Violation | None:
+    if {"log_prob", "old_log_prob"} <= subject.layout.tails.keys():
+        got, want = along_dimensions(subject)
+    elif "log_prob" in subject.cuts and {"mean", "log_std", "action"} <= subject.available:
+        got, want = moves(subject)
+    else:
+        raise NotApplicable("the target takes log-probs that are already joint")
+    return worst(
+        Violation(
+            "The log-probs of the action dimensions are not summed into one ratio.",
+            site="ratio",
+            explains=("PPO102", "PPO103", "PPO104", "PPO105", "PPO106", "PPO107"),
+        ),
+        unless=(got - want).abs() <= 1e4 * subject.tolerance * (want.abs() + 0.1),
+        got=got,
+        want=want,
+    )
+
+
+def along_dimensions(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients with the log-ratio spread over all dimensions, and those that the joint log-ratio asks for."""
+    points = torch.tensor([-0.6, -0.3, -0.1, 0.1, 0.3, 0.6], dtype=torch.float64)
+    log_ratio, advantage = torch.cartesian_prod(points, torch.tensor([-1.0, 1.0], dtype=torch.float64)).T
+    count = subject.layout.tails["log_prob"][-1]
+    together = subject.at(log_ratio, advantage)
+    spread = {**together}
+    for role, row in (("log_prob", together["log_prob"]), ("old_log_prob", together["old_log_prob"])):
+        spread[role] = (row / count).unsqueeze(-1).expand(-1, count)
+    joint = subject.term("policy").gradient("log_prob", **together)
+    apart = subject.term("policy").gradient("log_prob", **spread)
+    losing = log_ratio * advantage < 0
+    grown = -advantage * log_ratio.exp() * subject.profile.scale
+    return torch.cat([apart, joint[losing]]), torch.cat([joint, grown[losing]])
+
+
+def moves(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far the joint log-prob moves when the means do, as computed by the target, and as the sum over dimensions moves."""
+    batch = subject.rows(subject.capacity or 8)
+    inputs = {role: batch[role] for role in batch if role not in subject.cuts}
+    shifted = {**inputs, "mean": inputs["mean"] + 0.1}
+    found, wanted = [], []
+    for given in (inputs, shifted):
+        run = subject.run(given)
+        made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts["log_prob"])
+        found.append(run.trace.tensors[made].detach().double().reshape(subject.layout.shape("advantage", len(batch["mean"])) + (-1,)).sum(-1))
+        wanted.append(gaussian_log_prob(given["action"], given["mean"], given["log_std"]))
+    return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()

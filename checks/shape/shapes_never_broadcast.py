@@ -1,0 +1,37 @@
+"""No operation pairs every sample with every other by accident.
+
+Property.  No element-wise operation of the loss takes (N,) and (N, 1): broadcasting makes (N, N) of them.
+Why.       The mean over N x N pairs runs without an error and teaches every sample the average of all: a critic that predicts
+           the mean, a policy without credit. Shapes of the reference: openai/baselines,
+           https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py, all (N,).
+Applies.   Shapes that the target itself makes, on the shapes in which it takes its inputs, or as they were recorded. Operands of
+           one rank, (N, K, 1) and (N, 1, K), are paired on purpose.
+Tested.    Every operation of one recorded call with eight samples, or eight sequences of five tokens.
+Severity.  Critical: credit is meaningless.
+Fix.       Give both operands one shape: `squeeze(-1)` the critic's output, or drop `keepdim=True`. Assert equal shapes first.
+"""
+
+from ppo_audit import Rule, Severity, Subject, Violation
+
+RULE = Rule(
+    code="PPO508",
+    name="shapes-never-broadcast",
+    family="shape",
+    severity=Severity.CRITICAL,
+    must_flag=("values_as_column", "gather_not_squeezed", "log_prob_keeps_its_axis"),
+)
+
+
+def check(subject: Subject) -> Violation | None:
+    direct = subject.direct
+    product = direct.outer_product(direct.observe(direct.batch()).run)
+    if product is None:
+        return None
+    shapes = " against ".join(str(shape) for shape in product.shapes)
+    return Violation(
+        f"`{product.operation}` of {shapes} pairs every sample with every other.",
+        counterexample={"shapes": [list(shape) for shape in product.shapes], "want": "one shape"},
+        evidence={"used_at_line": product.used.line if product.used else None},
+        explains=("PPO102", "PPO103", "PPO104", "PPO111", "PPO206", "PPO301", "PPO302", "PPO504", "PPO507"),
+        place=product.made or product.used,
+    )

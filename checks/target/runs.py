@@ -1,0 +1,75 @@
+"""The target runs on every valid batch, however small or plain.
+
+Property.  A loss that runs on an ordinary batch raises on no other valid one.
+Why.       Trainers meet these batches: the last minibatch holds one sample, a sparse reward gives advantages that are all zero,
+           responses end at different lengths. The run dies hours after it began, or a handler drops the batch unseen.
+           Huang et al. 2022, 37 details, work with such remainders: vwxyzjn/cleanrl,
+           https://github.com/vwxyzjn/cleanrl/blob/fe8d8a03/cleanrl/ppo.py.
+Applies.   Functions that are called; a recording is not called again. Shapes and dtypes other than those in which the target
+           takes its inputs are not valid.
+Tested.    An ordinary batch, one sample, one token, zero and constant advantages, log-ratios of +-100, sequences of different
+           length, float32, and tensors whose memory is not contiguous.
+Severity.  Critical: training stops. Potential where only inputs that are not contiguous are refused.
+Fix.       Guard what needs two samples with `if len(advantages) > 1`; use `reshape` where `view` refuses.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from ppo_audit import Rule, Severity, Subject, Violation
+
+RULE = Rule(
+    code="PPO001",
+    name="runs",
+    family="target",
+    severity=Severity.CRITICAL,
+    needs=("direct_call",),
+    must_flag=("two_samples_demanded", "ragged_rows_stacked"),
+)
+MILDER = {"inputs that are not contiguous": Severity.POTENTIAL}
+Batch = dict[str, torch.Tensor | float]
+
+
+def check(subject: Subject) -> Violation | None:
+    direct = subject.direct
+    errors = {name: direct.raised(batch, dtype) for name, batch, dtype in strata(subject)}
+    refused = {name: error for name, error in errors.items() if error is not None}
+    if not refused:
+        return None
+    name = min(refused, key=lambda name: MILDER.get(name, Severity.CRITICAL))
+    return Violation(
+        f"On {name} {refused[name]}.",
+        counterexample={"batch": name},
+        evidence={"refused": list(refused), "accepted": [name for name in errors if name not in refused]},
+        severity=MILDER.get(name, Severity.CRITICAL),
+        place=refused[name].place,
+    )
+
+
+def strata(subject: Subject) -> Iterator[tuple[str, Batch, torch.dtype | None]]:
+    """Valid batches by name, the plainest first, with the dtype to call with where it is not the usual one."""
+    direct = subject.direct
+    ordinary = direct.batch()
+    yield "an ordinary batch", ordinary, None
+    if "reward" not in ordinary:  # rewards come in whole groups, of a size that only the target knows
+        yield "one sample", direct.batch(sequences=1), None
+        yield "one sample of one token", direct.batch(sequences=1, tokens=1), None
+    if "advantage" in ordinary:
+        nothing = torch.zeros_like(ordinary["advantage"])
+        yield "advantages that are all zero", {**ordinary, "advantage": nothing}, None
+        yield "advantages that are all equal", {**ordinary, "advantage": nothing + 0.3}, None
+    if {"log_prob", "old_log_prob"} <= ordinary.keys():
+        yield "log-ratios of 100", {**ordinary, "log_prob": ordinary["old_log_prob"] + 100}, None
+        yield "log-ratios of -100", {**ordinary, "log_prob": ordinary["old_log_prob"] - 100}, None
+    if "mask" in ordinary:
+        yield "sequences of different length", direct.batch(ragged=True), None
+    yield "float32 inputs", ordinary, torch.float32
+    yield "inputs that are not contiguous", {role: transposed(value) for role, value in ordinary.items()}, None
+
+
+def transposed(value: torch.Tensor | float) -> torch.Tensor | float:
+    """The same entries, stored column by column."""
+    if not isinstance(value, torch.Tensor) or value.dim() < 2:
+        return value
+    return value.transpose(0, 1).contiguous().transpose(0, 1)

@@ -1,0 +1,107 @@
+"""Paths on which a gradient leaves the loss although PPO holds their end constant: the missing `detach()`.
+
+Only paths that the target itself makes count: one input that plays two parts, as when advantages are formed from the values
+that the critic is trained on. What is merely passed in is the caller's to detach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ppo_audit.findings import Location
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, operands, plain, producers
+from ppo_audit.recording.trace import Op
+from ppo_audit.subjects.boundary import log_ratios
+from ppo_audit.subjects.run import Run
+
+if TYPE_CHECKING:
+    from ppo_audit.subjects.subject import Subject
+
+CREDIT = frozenset(("advantage", "effective_advantage", "return_", "value", "reward"))
+PRODUCTS = frozenset("mul rmul imul multiply div truediv".split())
+ERRORS = frozenset("sub rsub subtract mse_loss smooth_l1_loss huber_loss l1_loss".split())
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The gradient of `what` by the input of a role, which should be zero; `place` is where the input enters."""
+
+    what: str
+    role: str
+    gradient: torch.Tensor
+    place: Location | None
+
+
+def leaks(subject: Subject, run: Run) -> list[Leak]:
+    """Every leak of one recorded call, the first place of each kind."""
+    roles = subject.roles_of(run)
+    found: dict[tuple[str, str], Leak] = {}
+    for what, number in _constants(subject, run, roles):
+        for role, leaf in run.leaves.items():
+            gradient = _gradient(run.trace.tensors[number], leaf)
+            if gradient is not None and bool((gradient != 0).any()):
+                place = subject.direct.place(_entry(run, number, run.numbers[role], roles))
+                found.setdefault((what, role), Leak(what, role, gradient, place))
+    return list(found.values())
+
+
+def _constants(subject: Subject, run: Run, roles: Mapping[int, Roles]) -> Iterator[tuple[str, int]]:
+    """What ought to be constant for autograd, by name and value number."""
+    slices = {name: _slice(subject, run, name) for name in ("policy", "value")}
+    for op in slices["policy"]:
+        yield from (("the advantage", number) for number in _weights(op, roles))
+    for _, first, second in log_ratios(slices["policy"], roles):
+        if roles.get(first) == roles.get(second) and _is_live(run, first) and _is_live(run, second):
+            yield "the old log-prob", second
+    for op in slices["value"]:
+        yield from (("the value target", number) for number in _followed_targets(op, run, roles))
+
+
+def _slice(subject: Subject, run: Run, name: str) -> Sequence[Op]:
+    families = subject.anatomy.families.get(name, frozenset())
+    atoms = [part.atom for part in subject.parts(run) if part.family in families]
+    return backward_slice(run.trace, atoms, stop=run.numbers.values())
+
+
+def _weights(op: Op, roles: Mapping[int, Roles]) -> Iterator[int]:
+    """The operand that carries the credit where it meets a ratio or a log-prob that carries none."""
+    pair = [number for number in operands(op)[:2] if number is not None]
+    if plain(op.name) not in PRODUCTS or len(pair) != 2:
+        return
+    for weight, other in (pair, pair[::-1]):
+        found, met = roles.get(weight, NONE), roles.get(other, NONE)
+        if found & CREDIT and "log_prob" in met and not met & CREDIT:
+            yield weight
+
+
+def _followed_targets(op: Op, run: Run, roles: Mapping[int, Roles]) -> Iterator[int]:
+    """The target of a regression whose both sides follow the prediction."""
+    pair = [number for number in operands(op)[:2] if number is not None]
+    if plain(op.name) not in ERRORS or len(pair) != 2 or "value" not in run.leaves:
+        return
+    sides = [_gradient(run.trace.tensors[number], run.leaves["value"]) for number in pair]
+    richer = max(pair, key=lambda number: len(roles.get(number, NONE)))
+    if all(side is not None and bool((side != 0).any()) for side in sides) and roles.get(richer, NONE) - {"value", "mask"}:
+        yield richer
+
+
+def _is_live(run: Run, number: int) -> bool:
+    return run.trace.tensors[number].requires_grad
+
+
+def _gradient(tensor: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor | None:
+    if not (tensor.requires_grad and leaf.requires_grad):
+        return None
+    (gradient,) = torch.autograd.grad(tensor.sum(), [leaf], allow_unused=True, retain_graph=True)
+    return gradient  # type: ignore[no-any-return]
+
+
+def _entry(run: Run, number: int, leaf: int, roles: Mapping[int, Roles]) -> Op | None:
+    """The last operation on the way to a value that takes the leaf itself, with its graph."""
+    ops = backward_slice(run.trace, [number], stop=run.numbers.values())
+    users = [op for op in ops if leaf in op.inputs and plain(op.name) != "detach"]
+    return users[-1] if users else producers(run.trace).get(number)

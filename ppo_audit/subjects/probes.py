@@ -1,0 +1,84 @@
+"""Quantities inside a loss that more than one batch or one operation tells: what rules about them measure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from ppo_audit.errors import NotApplicable
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, substitute
+from ppo_audit.recording.trace import Op
+from ppo_audit.subjects.batch import VECTOR_ROLES
+from ppo_audit.subjects.run import Run
+from ppo_audit.subjects.subject import Subject, gradient_of
+
+EXTREMA = frozenset(("min", "max", "minimum", "maximum", "fmin", "fmax"))
+
+
+def term_roles(subject: Subject, name: str) -> Roles:
+    """The roles that a term of the loss is computed from."""
+    run = subject.run(subject.rows(subject.capacity or 8))
+    roles, wanted = subject.roles_of(run), subject.anatomy.families.get(name, NONE)
+    return NONE.union(*(roles.get(part.atom, NONE) for part in subject.parts(run) if part.family in wanted))
+
+
+def term_gradient(subject: Subject, name: str, role: str, run: Run) -> torch.Tensor:
+    """d term / d role of one run, in the shape of the role."""
+    return gradient_of(subject.term(name).scalar(run), run.leaves[role])
+
+
+def branches(subject: Subject, run: Run) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The operand pairs of every minimum or maximum of two surrogates, each of them ratio times advantage."""
+    roles = subject.roles_of(run)
+    is_surrogate = lambda number: {"log_prob"} < roles.get(number, NONE) and bool(roles[number] & CREDITS)
+    pairs = [op.inputs for op in run.trace.ops if plain(op.name) in EXTREMA and len(op.inputs) == 2]
+    chosen = [(a, b) for a, b in pairs if is_surrogate(a) and is_surrogate(b)]
+    return [(run.trace.tensors[a].detach(), run.trace.tensors[b].detach()) for a, b in chosen]
+
+
+CREDITS = frozenset(("advantage", "effective_advantage", "reward"))
+
+
+def normaliser(subject: Subject, advantage: torch.Tensor) -> torch.Tensor:
+    """The recorded normaliser on advantages of another length than the recording's: its operations, called again."""
+    run = subject.run(subject.rows(subject.capacity or 8))
+    key = subject.anatomy.cuts["effective_advantage"]
+    end = next(op.outputs[0] for op in run.trace.ops if op.key == key)
+    values = {run.numbers["advantage"]: advantage}
+    for op in backward_slice(run.trace, [end], stop=[run.numbers["advantage"]]):
+        if values.keys() & set(op.inputs):
+            values[op.outputs[0]] = _called_again(op, values)
+    return values[end]
+
+
+def _called_again(op: Op, values: dict[int, torch.Tensor]) -> torch.Tensor:
+    out = substitute(op, values)
+    if not isinstance(out, torch.Tensor):
+        raise NotApplicable(f"the normaliser calls `{op.name}`, which returns no single tensor")
+    return out
+
+
+def with_action_dimensions(subject: Subject, count: int) -> Subject:
+    """The same subject on actions of `count` dimensions."""
+    vectors = {role for role in VECTOR_ROLES if role in subject.available and "logits" not in role}
+    tails = dict(subject.layout.tails)
+    tails |= {role: (*subject.layout.tail, count) for role in vectors | (tails.keys() - {"value", "old_value"})}
+    return dataclasses.replace(subject, layout=dataclasses.replace(subject.layout, tails=tails))
+
+
+def with_quantiles(subject: Subject, count: int) -> Subject:
+    """The same subject with a critic of `count` quantiles."""
+    tails = {**subject.layout.tails, "value": (count,), "old_value": (count,)}
+    return dataclasses.replace(subject, layout=dataclasses.replace(subject.layout, tails=tails))
+
+
+def clipped_quantiles(subject: Subject, quantiles: torch.Tensor, old_quantiles: torch.Tensor) -> torch.Tensor:
+    """What the value clip makes of predicted quantiles (M, K), given the old ones."""
+    several = with_quantiles(subject, quantiles.shape[-1])
+    run = several.run(several.rows(len(quantiles), value=quantiles, old_value=old_quantiles))
+    site = several.anatomy.sites.get("quantile_clip")
+    made = [op for op in run.trace.ops if site is not None and op.key == site.key]
+    if not made:
+        raise NotApplicable("the clipped quantiles are not to be found in the recording")
+    return run.trace.tensors[made[-1].outputs[0]].detach().double()

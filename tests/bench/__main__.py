@@ -1,0 +1,82 @@
+"""What an audit costs, as ratios within one run, since machines are noisy: `make bench`."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.table import Table
+
+EXAMPLE = "ppo_audit.demo.distributional_ppo:loss"
+REPEATS = 5
+
+
+def main() -> None:
+    """Print the tables."""
+    console = Console()
+    console.print(cold_start())
+    console.print(one_audit())
+    console.print(time_per_rule())
+
+
+def seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def command(*words: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, *words], capture_output=True, check=False)
+
+
+def cold_start() -> Table:
+    """Whole commands, interleaved, as multiples of importing torch."""
+    runs = {
+        "python -c 'import torch'": command("-c", "import torch"),
+        f"ppo-audit check {EXAMPLE}": command("-m", "ppo_audit", "check", EXAMPLE),
+        "ppo-audit --help": command("-m", "ppo_audit", "--help"),
+        "ppo-audit explain PPO101": command("-m", "ppo_audit", "explain", "PPO101"),
+    }
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(REPEATS):
+        for name, run in runs.items():
+            times[name].append(seconds(run))
+    floor = statistics.median(times["python -c 'import torch'"])
+    table = Table("command", "median s", "x import torch", title="Cold start (goal for check: at most 3)")
+    for name, measured in times.items():
+        median = statistics.median(measured)
+        table.add_row(name, f"{median:.2f}", f"{median / floor:.2f}")
+    return table
+
+
+def one_audit() -> Table:
+    """Warm audits of the bundled example."""
+    from ppo_audit import audit
+
+    audit(EXAMPLE)
+    reports = [audit(EXAMPLE).targets[0] for _ in range(REPEATS)]
+    table = Table("seconds", "target calls", "cases judged", "rules ended", title="One audit, warm")
+    median = statistics.median(report.seconds for report in reports)
+    first = reports[0]
+    table.add_row(f"{median:.2f}", f"{first.evaluations:,}", f"{first.cases:,}", str(len(first.outcomes)))
+    return table
+
+
+def time_per_rule() -> Table:
+    """Where the time of an audit goes, without locating what was found."""
+    from ppo_audit import audit
+
+    audit(EXAMPLE)
+    outcomes = audit(EXAMPLE).targets[0].outcomes
+    table = Table("rule", "outcome", "ms", title="Time per rule")
+    for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds):
+        table.add_row(f"{outcome.rule} {outcome.name}", outcome.status, f"{1000 * outcome.seconds:.1f}")
+    return table
+
+
+if __name__ == "__main__":
+    main()

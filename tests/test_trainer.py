@@ -1,0 +1,96 @@
+"""Lifting: a script, a library trainer and a loss with a model become measurable, or are declined with the reason."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ppo_audit.errors import UsageError
+from ppo_audit.settings import Settings
+from ppo_audit.trainer import lift, trainer_variants
+
+SCRIPT = Path(__file__).parent / "targets" / "cleanrl_manner.py"
+
+
+@pytest.fixture(scope="module")
+def script_subject():
+    ((_, subject),) = trainer_variants(str(SCRIPT), Settings())
+    return subject
+
+
+def small_training(loss_of, steps=3):
+    """A trainer in a few lines: `loss_of(new, old, advantage)` on the log-probs of a small policy."""
+
+    def start():
+        torch.manual_seed(0)
+        policy = torch.nn.Linear(3, 4)
+        optimizer = torch.optim.SGD(policy.parameters(), lr=0.1)
+        observations, advantage = torch.randn(8, 3), torch.randn(8)
+        actions = torch.randint(4, (8,))
+        old = torch.distributions.Categorical(logits=policy(observations)).log_prob(actions).detach()
+        for _ in range(steps):
+            new = torch.distributions.Categorical(logits=policy(observations)).log_prob(actions)
+            optimizer.zero_grad()
+            loss_of(new, old, advantage).backward()
+            optimizer.step()
+
+    return start
+
+
+def clipped(new, old, advantage):
+    ratio = (new - old).exp()
+    return -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).mean()
+
+
+def test_the_roles_of_a_script_are_found_from_evidence(script_subject):
+    assert script_subject.available == {"log_prob", "old_log_prob", "advantage", "entropy", "value", "old_value", "return_"}
+
+
+def test_the_profile_of_a_script_is_that_of_its_loss(script_subject):
+    profile = script_subject.profile
+    assert profile.clip == pytest.approx((0.8, 1.2), abs=1e-5)
+    assert (profile.normalisation.ddof, profile.normalisation.epsilon) == (1, 1e-8)
+    assert profile.coefficients == pytest.approx({"policy": 1.0, "value": 0.25, "entropy": -0.01})
+
+
+def test_rows_nobody_counted_are_free(script_subject):
+    assert script_subject.capacity is None
+
+
+def test_a_length_that_the_target_reads_fixes_the_rows():
+    def guarded(new, old, advantage):
+        if len(advantage) > 1:
+            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        return clipped(new, old, advantage)
+
+    subject = lift("guarded", small_training(guarded), seed=0)
+    assert subject.capacity == 8
+    assert subject.anatomy.guards
+
+
+def test_a_constant_taken_out_of_the_batch_is_noticed_on_a_later_minibatch():
+    def baked(new, old, advantage):
+        return clipped(new, old, advantage) * (1 + (new - old).abs().sum().item())
+
+    with pytest.raises(UsageError, match="depends on more than the recorded roles"):
+        lift("baked", small_training(baked), seed=0)
+
+
+def test_a_loss_without_a_ratio_is_declined():
+    with pytest.raises(UsageError, match="no probability ratio"):
+        lift("reinforce", small_training(lambda new, old, advantage: -(new * advantage).mean()), seed=0)
+
+
+def test_a_run_that_never_calls_backward_says_what_ended_it():
+    def fail():
+        raise ValueError("no environment")
+
+    with pytest.raises(UsageError, match="never called `backward`.*ValueError: no environment"):
+        lift("broken", fail, seed=0)
+
+
+def test_a_path_around_the_boundary_is_declined():
+    weight = torch.nn.Parameter(torch.ones(1))
+
+    with pytest.raises(UsageError, match="path that was not followed"):
+        lift("around", small_training(lambda n, o, a: clipped(n, o, a) + weight.square().sum()), seed=0)
