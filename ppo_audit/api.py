@@ -7,10 +7,10 @@ import datetime
 import importlib.metadata
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ppo_audit.engine import Judgement, findings, judge, merge
-from ppo_audit.errors import UsageError
+from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Finding, Outcome, Report, Status, TargetReport
 from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
@@ -22,6 +22,7 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import as_function, describe, is_script, resolve, source_of
 
 Variants = Sequence[tuple[str, Subject]]
+Measured = TypeVar("Measured")
 
 
 def audit(target: Any, settings: Settings | None = None, **values: Any) -> Report:
@@ -100,16 +101,24 @@ def _entry(
         file=display(source[0]) if source[0] else None,
         line=source[1],
         roles=dict(first.roles),
-        profile=card(first),
+        profile=_measurable(card, first, {}),
         outcomes=outcomes,
         findings=tuple(found),
-        remarks=remarks(first),
+        remarks=_measurable(remarks, first, ()),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
         evaluations=sum(subject.count["evaluations"] for _, subject in variants),
         seconds=time.perf_counter() - started,
         exit_code=_exit_code(outcomes, found, settings),
     )
+
+
+def _measurable(measure: Callable[[Subject], Measured], subject: Subject, nothing: Measured) -> Measured:
+    """What is measured for the report's sake; nothing where the target does not let itself be measured (PPO001 says why)."""
+    try:
+        return measure(subject)
+    except NotApplicable:
+        return nothing
 
 
 def _worse(first: Judgement, later: Judgement) -> Judgement:

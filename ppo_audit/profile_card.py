@@ -19,7 +19,7 @@ def card(subject: Subject) -> dict[str, object]:
         "normalisation": _normalisation(subject),
         "one_sample_guard": list(anatomy.guards) or None,
         "layout": subject.layout.name,
-        "dtype": str(subject.dtype).removeprefix("torch."),
+        "dtype": str(subject.computes_in).removeprefix("torch."),
         "log_prob_sign": "negative log-probs" if subject.log_prob_sign < 0 else None,
     }
     facts |= {f"{name}_coefficient": _digits(value) for name, value in anatomy.coefficients.items()}

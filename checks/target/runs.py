@@ -7,9 +7,9 @@ Why.       Trainers meet these batches: the last minibatch holds one sample, a s
            https://github.com/vwxyzjn/cleanrl/blob/fe8d8a03/cleanrl/ppo.py.
 Applies.   Functions that are called; a recording is not called again. Shapes and dtypes other than those in which the target
            takes its inputs are not valid.
-Tested.    An ordinary batch, one sample, one token, zero and constant advantages, log-ratios of +-100, sequences of different
-           length, float32, and tensors whose memory is not contiguous.
-Severity.  Critical: training stops. Potential where only inputs that are not contiguous are refused.
+Tested.    8 and 128 samples, one sample, one token, zero and constant advantages, log-ratios of +-20 and +-100, sequences of
+           different length, float32, and tensors whose memory is not contiguous.
+Severity.  Critical: training stops. Potential where only log-ratios of 100 or inputs that are not contiguous are refused.
 Fix.       Guard what needs two samples with `if len(advantages) > 1`; use `reshape` where `view` refuses.
 """
 
@@ -27,7 +27,7 @@ RULE = Rule(
     needs=("direct_call",),
     must_flag=("two_samples_demanded", "ragged_rows_stacked"),
 )
-MILDER = {"inputs that are not contiguous": Severity.POTENTIAL}
+FAR = ("log-ratios of 100", "log-ratios of -100", "inputs that are not contiguous")
 Batch = dict[str, torch.Tensor | float]
 
 
@@ -37,12 +37,12 @@ def check(subject: Subject) -> Violation | None:
     refused = {name: error for name, error in errors.items() if error is not None}
     if not refused:
         return None
-    name = min(refused, key=lambda name: MILDER.get(name, Severity.CRITICAL))
+    name = min(refused, key=lambda name: name in FAR)
     return Violation(
         f"On {name} {refused[name]}.",
         counterexample={"batch": name},
         evidence={"refused": list(refused), "accepted": [name for name in errors if name not in refused]},
-        severity=MILDER.get(name, Severity.CRITICAL),
+        severity=Severity.POTENTIAL if name in FAR else Severity.CRITICAL,
         place=refused[name].place,
     )
 
@@ -52,6 +52,7 @@ def strata(subject: Subject) -> Iterator[tuple[str, Batch, torch.dtype | None]]:
     direct = subject.direct
     ordinary = direct.batch()
     yield "an ordinary batch", ordinary, None
+    yield "a large batch", direct.batch(sequences=128), None
     if "reward" not in ordinary:  # rewards come in whole groups, of a size that only the target knows
         yield "one sample", direct.batch(sequences=1), None
         yield "one sample of one token", direct.batch(sequences=1, tokens=1), None
@@ -59,9 +60,8 @@ def strata(subject: Subject) -> Iterator[tuple[str, Batch, torch.dtype | None]]:
         nothing = torch.zeros_like(ordinary["advantage"])
         yield "advantages that are all zero", {**ordinary, "advantage": nothing}, None
         yield "advantages that are all equal", {**ordinary, "advantage": nothing + 0.3}, None
-    if {"log_prob", "old_log_prob"} <= ordinary.keys():
-        yield "log-ratios of 100", {**ordinary, "log_prob": ordinary["old_log_prob"] + 100}, None
-        yield "log-ratios of -100", {**ordinary, "log_prob": ordinary["old_log_prob"] - 100}, None
+    for log_ratio in (20, -20, 100, -100) if {"log_prob", "old_log_prob"} <= ordinary.keys() else ():
+        yield f"log-ratios of {log_ratio}", {**ordinary, "log_prob": ordinary["old_log_prob"] + log_ratio}, None
     if "mask" in ordinary:
         yield "sequences of different length", direct.batch(ragged=True), None
     yield "float32 inputs", ordinary, torch.float32

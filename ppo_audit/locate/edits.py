@@ -36,6 +36,8 @@ def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
         yield Edit(op, f"`{other.__name__}` in place of `{name}`", _instead(other))
     if name in ("sub", "subtract", "rsub", "div", "truediv") and len(op.args) > 1:
         yield Edit(op, "its operands swapped", lambda func, args, kwargs: func(args[1], args[0], *args[2:], **kwargs) if isinstance(args[1], torch.Tensor) else func(*args, **kwargs))
+    if any(isinstance(arg, torch.Tensor) and arg.dtype in HALVES for arg in op.args):
+        yield Edit(op, "its operands in float32", _widened)
     if name in UNARY:
         yield Edit(op, f"`{name}` left out", _first)
     if name == "exp":
@@ -46,6 +48,8 @@ def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
         yield Edit(op, "both operands in one shape", _same_shape)
     if name == "mean":
         yield Edit(op, "a sum over the last dimension, then the mean", _sum_last)
+    if op.via == "entropy":
+        yield Edit(op, "a sum over the action dimensions behind it", lambda func, args, kwargs: func(*args, **kwargs).sum(-1))
     if name == "sum":
         yield Edit(op, "`mean` in place of `sum`", lambda func, args, kwargs: torch.mean(*args, **kwargs))
 
@@ -58,6 +62,10 @@ def insertions_of(op: Op) -> Iterator[Edit]:
 
 def _instead(other: Callable[..., Any]) -> Intervention:
     return lambda func, args, kwargs: other(*args, **kwargs)
+
+
+def _widened(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    return func(*(arg.float() if isinstance(arg, torch.Tensor) else arg for arg in args), **kwargs)
 
 
 def _first(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
@@ -82,6 +90,7 @@ def _reflected(func: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return other
 
 
+HALVES = (torch.bfloat16, torch.float16)
 OPPOSITES: dict[str, Callable[..., Any]] = {
     "max": torch.minimum,
     "maximum": torch.minimum,
@@ -102,4 +111,4 @@ SWAPS: dict[str, Callable[..., Any]] = {
     "lt": torch.gt,
     "le": torch.ge,
 }
-UNARY = frozenset("neg negative clamp clip clamp_min clamp_max abs detach square sqrt sign tanh sigmoid relu log log1p mean".split())
+UNARY = frozenset("neg negative clamp clip clamp_min clamp_max abs detach square sqrt sign tanh sigmoid relu log log1p mean bfloat16 half".split())

@@ -13,6 +13,7 @@ ELEMENTWISE = frozenset(
     "add radd iadd sub rsub isub subtract mul rmul imul multiply div truediv true_divide divide min max minimum maximum "
     "fmin fmax where pow mse_loss smooth_l1_loss huber_loss l1_loss".split()
 )
+QUOTIENTS = frozenset("div divide truediv true_divide itruediv".split())
 Faithful = Callable[[torch.Tensor, torch.Tensor], bool]
 
 
@@ -44,13 +45,19 @@ def same(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 
 def turned_non_finite(trace: Trace, total: int) -> Op | None:
-    """The first operation that makes NaN or infinity from finite inputs, of those that the loss depends on."""
+    """Where NaN or infinity is first made of finite inputs: the operation, or the one that made the zero it divides by."""
     for op in backward_slice(trace, [total]):
         outputs = [trace.tensors[number] for number in op.outputs]
         inputs = [trace.tensors[number] for number in op.inputs]
         if not all(map(_is_finite, outputs)) and all(map(_is_finite, inputs)):
-            return op
+            return _zero_maker(trace, op) or op
     return None
+
+
+def _zero_maker(trace: Trace, op: Op) -> Op | None:
+    if plain(op.name) not in QUOTIENTS or len(op.inputs) < 2 or bool((trace.tensors[op.inputs[1]] != 0).all()):
+        return None
+    return producers(trace).get(op.inputs[1])
 
 
 def turned_gradient(trace: Trace, total: int) -> Op | None:

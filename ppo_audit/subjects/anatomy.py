@@ -84,14 +84,14 @@ def _coefficients(parts: Sequence[Part]) -> dict[str, float]:
 
 
 def _reduction(subject: Subject, run: Run, parts: Sequence[Part]) -> str:
-    """`mean` where a row's share shrinks as rows are added, `sum` where it does not; measured on twice the rows."""
+    """`mean` where a row's share shrinks as rows are added, `sum` where it does not; measured on 16 times the rows."""
     role = next((role for role in ("log_prob", "value", "entropy") if role in run.leaves), None)
     if role is None or subject.capacity:
         return "mean"
     sizes = [_share(run.loss, run.leaves[role])]
-    more = subject.run(subject.rows(4 * len(run.leaves[role])))
+    more = subject.run(subject.rows(16 * len(run.leaves[role])))
     sizes.append(_share(more.loss, more.leaves[role]))
-    return "sum" if sizes[1] > 0.5 * sizes[0] else "mean"
+    return "sum" if sizes[1] > 0.25 * sizes[0] else "mean"
 
 
 def _share(loss: torch.Tensor, leaf: torch.Tensor) -> float:

@@ -26,7 +26,7 @@ from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
 from ppo_audit.targets.resolve import describe
 
 LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
-TRIAL_ROWS = 6
+TRIAL_ROWS = 8
 MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.bool, False), (torch.float64, False))
 
 
@@ -54,7 +54,8 @@ def called_subject(target: str, function: Callable[..., Any], settings: Settings
         scalars,
         seed=settings.seed,
     )
-    subject = dataclasses.replace(subject, dtype=_dtype(run.trace))
+    declared = _declared_dtype(values)
+    subject = dataclasses.replace(subject, computes_in=_dtype(run.trace), declared_dtype=declared)
     return _oriented(_with_cuts(subject, run))
 
 
@@ -176,6 +177,15 @@ def _dtype(trace: Trace) -> torch.dtype:
     """The narrowest floating-point dtype that the target computes in, given float64."""
     found = [tensor.dtype for tensor in trace.tensors if tensor.is_floating_point() and tensor.dim() > 0]
     return min(found, key=lambda dtype: torch.finfo(dtype).bits, default=torch.float64)
+
+
+def _declared_dtype(values: Mapping[str, Any]) -> torch.dtype | None:
+    """The dtype of the inputs where the user sets one, as `--set dtype=bfloat16`."""
+    name = values.get("dtype")
+    dtype = getattr(torch, str(name), None)
+    if name is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise UsageError(f"--set dtype: `{name}` is no floating-point dtype of torch; expected bfloat16, float16, float32 or float64.")
+    return dtype
 
 
 def _described(asked: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:

@@ -52,11 +52,9 @@ def leaks(subject: Subject, run: Run) -> list[Leak]:
 def _constants(subject: Subject, run: Run, roles: Mapping[int, Roles]) -> Iterator[tuple[str, int]]:
     """What ought to be constant for autograd, by name and value number."""
     slices = {name: _slice(subject, run, name) for name in ("policy", "value")}
+    ratios = _with_ratio(slices["policy"], roles)
     for op in slices["policy"]:
-        yield from (("the advantage", number) for number in _weights(op, roles))
-    for _, first, second in log_ratios(slices["policy"], roles):
-        if roles.get(first) == roles.get(second) and _is_live(run, first) and _is_live(run, second):
-            yield "the old log-prob", second
+        yield from _weights(op, roles, ratios)
     for op in slices["value"]:
         yield from (("the value target", number) for number in _followed_targets(op, run, roles))
 
@@ -67,30 +65,35 @@ def _slice(subject: Subject, run: Run, name: str) -> Sequence[Op]:
     return backward_slice(run.trace, atoms, stop=run.numbers.values())
 
 
-def _weights(op: Op, roles: Mapping[int, Roles]) -> Iterator[int]:
-    """The operand that carries the credit where it meets a ratio or a log-prob that carries none."""
+def _with_ratio(ops: Sequence[Op], roles: Mapping[int, Roles]) -> set[int]:
+    """The values that are computed from a ratio."""
+    found = {number for op, _, _ in log_ratios(ops, roles) for number in op.outputs}
+    for op in ops:
+        if found.intersection(op.inputs):
+            found.update(op.outputs)
+    return found
+
+
+def _weights(op: Op, roles: Mapping[int, Roles], ratios: set[int]) -> Iterator[tuple[str, int]]:
+    """The constant operand where credit meets a ratio or a log-prob: the credit, or a second ratio, which is a weight."""
     pair = [number for number in operands(op)[:2] if number is not None]
     if plain(op.name) not in PRODUCTS or len(pair) != 2:
         return
-    for weight, other in (pair, pair[::-1]):
-        found, met = roles.get(weight, NONE), roles.get(other, NONE)
+    for credit, other in (pair, pair[::-1]):
+        found, met = roles.get(credit, NONE), roles.get(other, NONE)
         if found & CREDIT and "log_prob" in met and not met & CREDIT:
-            yield weight
+            yield ("the importance weight", other) if {credit, other} <= ratios else ("the advantage", credit)
 
 
 def _followed_targets(op: Op, run: Run, roles: Mapping[int, Roles]) -> Iterator[int]:
-    """The target of a regression whose both sides follow the prediction."""
+    """The target of a regression, the side that holds returns or credit, where it follows the prediction as the other does."""
     pair = [number for number in operands(op)[:2] if number is not None]
     if plain(op.name) not in ERRORS or len(pair) != 2 or "value" not in run.leaves:
         return
+    targets = [number for number in pair if roles.get(number, NONE) & CREDIT - {"value"}]
     sides = [_gradient(run.trace.tensors[number], run.leaves["value"]) for number in pair]
-    richer = max(pair, key=lambda number: len(roles.get(number, NONE)))
-    if all(side is not None and bool((side != 0).any()) for side in sides) and roles.get(richer, NONE) - {"value", "mask"}:
-        yield richer
-
-
-def _is_live(run: Run, number: int) -> bool:
-    return run.trace.tensors[number].requires_grad
+    if len(targets) == 1 and all(side is not None and bool((side != 0).any()) for side in sides):
+        yield targets[0]
 
 
 def _gradient(tensor: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor | None:

@@ -178,6 +178,7 @@ def _claims(subject: Subject) -> frozenset[str]:
         "normalisation": "normalisation" in anatomy.sites,
         "value_clip": "old_value" in subject.available and ("value_clip" in anatomy.sites or "clip_range_value" in scalars),
         "quantiles": "value" in subject.layout.tails and subject.layout.tails["value"][-1:] > (1,),
+        "half_precision": {subject.computes_in, subject.declared_dtype} & {torch.bfloat16, torch.float16} != set(),
         "direct_call": subject.capacity is None,
         "two_distributions": {"mean", "old_mean"} <= subject.available or {"logits", "old_logits"} <= subject.available,
     }

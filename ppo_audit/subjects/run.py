@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +67,23 @@ def call_under_recorder(
     args, kwargs = call.arguments(given, asked)
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
     numbers = {role: recorder.trace.value_of(given[role]) for role in tensors}
-    with recorder:
+    with modes_kept(), recorder:
         outputs = named_outputs(call.function(*args, **kwargs), label(call.function))
         loss = total_of(outputs, label(call.function))
     made = {op.key: op.outputs[0] for op in recorder.trace.ops}
     numbers |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
     return Run(loss, recorder.trace.value_of(loss), outputs, recorder.trace, tensors, numbers, asked, given)
+
+
+@contextlib.contextmanager
+def modes_kept() -> Iterator[None]:
+    """Modes of torch that the target leaves changed are put back, for the next call; random generators go on as they are."""
+    grad_enabled, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(grad_enabled)
+        torch.set_default_dtype(dtype)
 
 
 def as_given(leaf: torch.Tensor | float, device: str = "cpu") -> torch.Tensor | float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Subject:
     scalars: Mapping[str, float] = field(default_factory=dict)
     log_prob_sign: int = 1
     dtype: torch.dtype = torch.float64
+    computes_in: torch.dtype = torch.float64
+    declared_dtype: torch.dtype | None = None
     capacity: int | None = None
     cuts: Mapping[str, OpKey] = field(default_factory=dict)
     interventions: Mapping[OpKey, Intervention] = field(default_factory=dict)
@@ -66,7 +69,7 @@ class Subject:
 
     @property
     def tolerance(self) -> float:
-        return TOLERANCES[self.dtype]
+        return max(TOLERANCES[self.dtype], TOLERANCES[self.computes_in])
 
     def repaired(self, interventions: Mapping[OpKey, Intervention]) -> Subject:
         """The same subject with some of its calls replaced; its profile is measured anew."""
@@ -124,17 +127,29 @@ class Subject:
         """The policy term of each sample alone, (M,); the advantage is the effective one."""
         return self.term("policy").row_values(**self.at(log_ratio, advantage))
 
-    def at(self, log_ratio: torch.Tensor, advantage: torch.Tensor) -> dict[str, torch.Tensor]:
+    def ratios(self, log_ratio: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
+        """The ratio that the loss forms for each row, (M,), as recorded."""
+        run = self.run(self.rows(len(old), **self.at(log_ratio, torch.ones_like(old), old)))
+        made = {op.key: op.outputs[0] for op in run.trace.ops}
+        return run.trace.tensors[made[self.anatomy.sites["ratio"].key]].detach().double().reshape(len(old), -1)[:, 0]
+
+    def at(
+        self, log_ratio: torch.Tensor, advantage: torch.Tensor, old: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
         """The roles that put samples at these log-ratios and effective advantages, as far as the target takes them."""
-        old = torch.full_like(log_ratio, -1.5)
-        given = {"old_log_prob": old, "log_prob": old + log_ratio, self.anatomy.advantage_role: advantage}
-        known = self.available | {"effective_advantage"}
+        old = torch.full_like(log_ratio, -1.5) if old is None else old
+        given = {"old_log_prob": old, "log_prob": old + log_ratio, "advantage": advantage, "effective_advantage": advantage}
+        known = self.available | self.anatomy.cuts.keys()
         return {role: rows for role, rows in given.items() if role in known}
 
     @property
     def in_float32(self) -> Subject:
         """The same subject in single precision, as trainers run it."""
-        return dataclasses.replace(self, dtype=torch.float32)
+        return self.given_in(torch.float32)
+
+    def given_in(self, dtype: torch.dtype) -> Subject:
+        """The same subject with its floating-point inputs in another dtype."""
+        return dataclasses.replace(self, dtype=dtype)
 
     def value_losses(self, value: torch.Tensor, old_value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The value term of each sample alone, (M,); the quantiles of a quantile critic all lie at the value."""
@@ -157,6 +172,10 @@ class Subject:
         run = self.run(self.rows(len(advantage), advantage=advantage, **roles))
         made = [op.outputs[0] for op in run.trace.ops if op.key == key]
         return run.trace.tensors[made[-1]].detach().reshape(-1).double() if made else advantage
+
+    def whole_groups(self, rows: int) -> int:
+        """Enough rows for whole groups, where the target takes rewards and cuts them into groups of its own size."""
+        return rows if "reward" not in self.available else 8 * math.ceil(rows / 8)
 
     def _fixed_rows(self) -> str:
         readers = ", ".join(self.anatomy.guards)
@@ -215,6 +234,7 @@ ABSENT = {
     "ratio": "the loss has no probability ratio",
     "normalisation": "the loss does not normalise advantages",
     "value_clip": "the target does not clip the value",
+    "half_precision": "the loss does no half-precision arithmetic",
     "quantiles": "the critic is not a quantile critic",
     "scalar_critic": "the critic is a quantile or categorical one",
     "direct_call": "the target is a recording; it is not called again",
@@ -245,10 +265,12 @@ class Term:
         self.subject.count["cases"] += rows
         return float(self.scalar(self.subject.run(self.subject.rows(rows, **roles))).detach())
 
-    def row_values(self, **roles: torch.Tensor) -> torch.Tensor:
+    def row_values(self, **roles: torch.Tensor | float) -> torch.Tensor:
         """The term of each row alone, (M,): a batch that holds nothing but copies of it."""
         rows, copies = _rows(roles), self.subject.capacity or 1
-        repeat = lambda values, row: values[row : row + 1].expand(copies, *values.shape[1:])
+        repeat = lambda values, row: (
+            values[row : row + 1].expand(copies, *values.shape[1:]) if isinstance(values, torch.Tensor) else values
+        )
         singles = [{role: repeat(values, row) for role, values in roles.items()} for row in range(rows)]
         return torch.tensor([self.value(**single) for single in singles], dtype=torch.float64)
 
@@ -263,11 +285,8 @@ class Term:
     def _chunk(
         self, wrt: str, start: int, stop: int, size: int, roles: Mapping[str, torch.Tensor | float]
     ) -> torch.Tensor:
-        padded = {
-            role: _padded(values, start, stop, size if self.subject.capacity else stop - start)
-            for role, values in roles.items()
-        }
-        count = size if self.subject.capacity else stop - start
+        count = size if self.subject.capacity else self.subject.whole_groups(stop - start)
+        padded = {role: _padded(values, start, stop, count) for role, values in roles.items()}
         run = self.subject.run(self.subject.rows(count, **padded))
         gradient = gradient_of(self.scalar(run), run.leaves[wrt])
         rows = gradient if gradient.dim() > 1 and wrt == "value" else self.subject.layout.gather(wrt, gradient)

@@ -15,9 +15,11 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "environments": 16,
     },
     ("grpo-tokens", "ReverseTokens"): {
-        "total_steps": 250_000,
+        "total_steps": 400_000,
         "environments": 256,
         "network": "tokens",
+        "learning_rate": 5e-4,
+        "clip_range_high": 0.28,
     },
     ("ppo", "Acrobot-v1"): {
         "total_steps": 491_520,

@@ -1,0 +1,64 @@
+"""Normalised advantages are the advantages, shifted and scaled, and nothing else.
+
+Property.  f(A) = (A - m) / s with one m and one s > 0 for the batch (or group): every sample lies on one rising line; where the
+           loss divides by a spread, f(c A) = f(A) for c > 0, and f(A + c) = f(A) unless the mean is put back.
+Why.       Dividing by the variance makes the step depend on the reward's unit twice over; a lost parenthesis leaves A as it is,
+           minus a constant; scaling without centring keeps the baseline error that normalising should remove; statistics along
+           the wrong axis credit positions and not samples. Andrychowicz et al. 2020, arXiv:2006.05990, choice C67.
+Applies.   Losses that normalise advantages. Median and MAD, whitening that keeps the mean, centring alone (Dr. GRPO) and
+           statistics of each group pass, each by the half that it claims.
+Tested.    16 advantages without outliers; the same times 3; the same plus 5; on tokens, all positions together. Tolerance 1 %,
+           since an epsilon of up to 1e-2 beside a deviation near 1 is in use.
+Severity.  Serious: the gradient has a size or a bias that depends on the unit of reward.
+Fix.       (A - A.mean()) / (A.std() + 1e-8), over all valid entries of the batch.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+
+RULE = Rule(
+    code="PPO203",
+    name="normalisation-is-affine",
+    family="advantages",
+    severity=Severity.SERIOUS,
+    needs=("normalisation", "role:advantage"),
+    must_flag=("variance_for_std", "parenthesis_lost", "scale_only", "token_variance_for_std"),
+)
+TOLERANCE = 1e-2
+
+
+def check(subject: Subject) -> Violation | None:
+    advantage = torch.linspace(-1.0, 1.4, subject.capacity or 16, dtype=torch.float64)
+    plain, scaled, shifted = (subject.normalised(given) for given in (advantage, 3 * advantage, advantage + 5))
+    if not bool(torch.cat([plain, scaled, shifted]).isfinite().all()):
+        raise NotApplicable("the effective advantages are not finite")
+    is_scaled = bool((scaled - 3 * plain).abs().max() > TOLERANCE)
+    cases = {
+        "is no rising line in the advantage": (plain, line(advantage, plain)),
+        "changes with the scale of the advantages": (scaled, plain if is_scaled else scaled),
+        "changes with the mean of the advantages": (shifted, _expected(plain, shifted, advantage)),
+    }
+    for problem, (got, want) in cases.items():
+        violation = worst(
+            Violation(f"The normalised advantage {problem}.", site="normalisation", explains=("PPO205",)),
+            unless=(got - want).abs() <= TOLERANCE * (want.abs().max() + 1e-12),
+            advantage=advantage,
+            got=got,
+            want=want,
+        )
+        if violation is not None:
+            return violation
+    return None
+
+
+def line(advantage: torch.Tensor, effective: torch.Tensor) -> torch.Tensor:
+    """The rising line through first and last sample; falling ones are turned round, so that they fail."""
+    slope = (effective[-1] - effective[0]) / (advantage[-1] - advantage[0])
+    return effective[0] + slope.abs() * (advantage - advantage[0])
+
+
+def _expected(plain: torch.Tensor, shifted: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+    """Effective advantages after the shift: unchanged, or with the mean put back (whitening that keeps the mean)."""
+    keeps_mean = (plain.mean() - advantage.mean()).abs() <= TOLERANCE and (shifted.mean() - advantage.mean() - 5).abs() <= TOLERANCE
+    return plain + 5 if keeps_mean else plain

@@ -1,0 +1,44 @@
+"""A sample without advantage leaves the policy alone.
+
+Property.  Effective advantage 0  =>  d policy term / d log_prob = 0, exactly, at any ratio and whatever the other samples are.
+Why.       The surrogate is linear in A. A gradient without an advantage means that something else is credited: returns in place
+           of advantages, an offset, the mean of the batch. The policy then drifts towards whatever it did.
+           Schulman et al. 2017, arXiv:1707.06347, eq. 7.
+Applies.   Losses with a policy term; cloning, entropy and KL terms are others and are left out.
+Tested.    Zero advantages at ratios from 0.6 to 1.6, among samples with advantages of both signs.
+Severity.  Critical: the policy is pushed where there is nothing to gain.
+Fix.       Multiply the ratio by the advantage and by nothing else.
+"""
+
+import torch
+
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+
+RULE = Rule(
+    code="PPO206",
+    name="zero-advantage-zero-gradient",
+    family="advantages",
+    severity=Severity.CRITICAL,
+    needs=("policy",),
+    must_flag=("returns_for_advantages", "advantage_offset"),
+)
+
+
+def check(subject: Subject) -> Violation | None:
+    log_ratio = torch.linspace(-0.5, 0.47, 16, dtype=torch.float64).repeat_interleave(2)
+    advantage = torch.zeros_like(log_ratio)
+    advantage[1::2] = torch.linspace(-2, 3, 16, dtype=torch.float64)
+    gradient = subject.policy(log_ratio, advantage)
+    idle = advantage == 0
+    return worst(
+        Violation(
+            "A sample with advantage 0 has a policy gradient.",
+            site="surrogate" if "surrogate" in subject.anatomy.sites else "policy",
+            explains=("PPO102", "PPO103", "PPO104", "PPO204"),
+        ),
+        unless=gradient[idle] == 0,
+        ratio=log_ratio[idle].exp(),
+        advantage=0.0,
+        got=gradient[idle],
+        want=0.0,
+    )

@@ -1,0 +1,60 @@
+"""The entropy of a policy with several action dimensions is their sum.
+
+Property.  H = sum_d H_d for independent dimensions: d loss / d H_d of each dimension is the same with three dimensions as with
+           one, so that the whole entropy gradient is three times as large.
+Why.       A mean over the dimensions is 1/D of the entropy. The bonus is then D times too weak beside log-probs that are summed,
+           and changes with the action space; the usual cause is an entropy of shape (N, D) that reaches `.mean()` unsummed.
+           Schulman et al. 2017, arXiv:1707.06347, eq. 9; detail 25 of
+           https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/
+Applies.   Losses that take entropies by dimension, or compute the entropy of a Gaussian; an entropy given as (N,) is whole.
+Tested.    The entropy gradient of 8 samples with three action dimensions and with one.
+Severity.  Serious: exploration is rewarded D times less than the coefficient says.
+Fix.       Sum the entropy over the action dimensions, then take the mean over samples.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, term_gradient, with_action_dimensions, worst
+
+RULE = Rule(
+    code="PPO402",
+    name="entropy-sums-action-dimensions",
+    family="entropy",
+    severity=Severity.SERIOUS,
+    needs=("entropy",),
+    must_flag=("entropy_mean_over_dims", "entropy_never_summed", "entropy_mean_over_heads"),
+)
+DIMENSIONS = 3
+
+
+def check(subject: Subject) -> Violation | None:
+    alone = weight(with_action_dimensions(subject, 1))
+    together = weight(with_action_dimensions(subject, DIMENSIONS))
+    want = DIMENSIONS * alone
+    return worst(
+        Violation(
+            f"The entropy is not summed over action dimensions: with {DIMENSIONS} of them its gradient is that of "
+            f"{float((together / alone).median()):.2g}.",
+            site="entropy_source" if "entropy_source" in subject.anatomy.sites else "entropy",
+        ),
+        unless=(together - want).abs() <= 1e4 * subject.tolerance * want.abs(),
+        sample=torch.arange(len(want)),
+        got=together,
+        want=want,
+    )
+
+
+def weight(subject: Subject) -> torch.Tensor:
+    """d loss / d entropy of each sample, summed over its dimensions; by log standard deviation, each of which adds one to H."""
+    role = next((role for role in ("log_std", "std") if role in subject.available), "entropy")
+    if role == "entropy" and "entropy" not in subject.layout.tails:
+        raise NotApplicable("the entropy is given as one number a sample")
+    if subject.capacity is not None:
+        raise NotApplicable("the number of action dimensions is fixed by the recording")
+    batch = subject.rows(8)
+    if role == "std":
+        batch["std"] = torch.ones_like(batch["std"])
+    given = {name: values for name, values in batch.items() if name == "entropy" and role == "entropy" or name not in subject.cuts}
+    run = subject.run({**given, **{name: batch[name] for name in batch if "log_prob" in name}})
+    gradient = term_gradient(subject, "entropy", role, run)
+    return gradient.reshape(len(gradient), -1).sum(-1)

@@ -1,0 +1,171 @@
+"""Every rule on every loss of the corpus: correct losses show their true hazards only, each fault is one finding in its place.
+
+`python -m tests.test_corpus_audit` prints the table behind the figures.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from ppo_audit import Severity
+from ppo_audit.api import audit
+from ppo_audit.findings import Finding, Status, TargetReport
+from ppo_audit.rules import catalogue as rules
+from ppo_audit.settings import Settings
+
+from tests.corpus import catalogue
+
+SETTINGS = {
+    "probability_ratio": Settings(roles=(("old_log_prob", "old_action_probs"),)),
+    "policy_and_batch": Settings(inputs="policy_and_batch:make_args"),
+}
+"""What a user has to say where names do not tell."""
+ATTRIBUTES = {correct.name: correct.attribute for correct in catalogue.CORRECT}
+FAULTS = tuple(fault for fault in (*catalogue.FAULTS, *catalogue.FAULTS_LATER) if fault.rule in rules())
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How the faults were met, and the findings on correct losses that are no hazards of theirs."""
+
+    faults: int
+    flagged: int
+    owned: int
+    alone: int
+    right_line: int
+    correct: int
+    false_alarms: tuple[str, ...]
+
+
+def edited_lines(fault: catalogue.Fault) -> set[int]:
+    """Every line, from 1, that the fault's edit changes or adds."""
+    before = (catalogue.FOLDER / f"{fault.base}.py").read_text().splitlines()
+    matcher = difflib.SequenceMatcher(a=before, b=catalogue.source_of(fault).splitlines(), autojunk=False)
+    blocks = [(start, end) for tag, _, _, start, end in matcher.get_opcodes() if tag != "equal"]
+    return {line + 1 for start, end in blocks for line in range(start, max(end, start + 1))}
+
+
+@cache
+def entry_of(path: Path, base: str) -> TargetReport:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return audit(f"{path}:{ATTRIBUTES[base]}", SETTINGS.get(base)).targets[0]
+
+
+@cache
+def folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="ppo-audit-corpus-"))
+
+
+def correct_entry(correct: catalogue.Correct) -> TargetReport:
+    return entry_of(correct.path, correct.name)
+
+
+def fault_entry(fault: catalogue.Fault) -> TargetReport:
+    return entry_of(catalogue.write(fault, folder()), fault.base)
+
+
+def grave(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity <= Severity.SERIOUS]
+
+
+def owner(fault: catalogue.Fault) -> Finding | None:
+    return next((finding for finding in fault_entry(fault).findings if finding.rule == fault.rule), None)
+
+
+def unexpected(entry: TargetReport, allowed: Iterable[str]) -> list[str]:
+    return [finding.rule for finding in grave(entry.findings) if finding.rule not in set(allowed)]
+
+
+def hazards_of(fault: catalogue.Fault) -> tuple[str, ...]:
+    """The hazards of the loss that the fault was made from: an edit seldom removes them."""
+    return next(correct.hazards for correct in catalogue.CORRECT if correct.name == fault.base)
+
+
+def figures() -> Figures:
+    found = [(fault, fault_entry(fault), owner(fault)) for fault in FAULTS]
+    owned = [(fault, entry, finding) for fault, entry, finding in found if finding is not None]
+    alarms = [
+        f"{correct.name}: {rule}" for correct in catalogue.CORRECT for rule in unexpected(correct_entry(correct), correct.hazards)
+    ]
+    return Figures(
+        faults=len(FAULTS),
+        flagged=sum(bool(unexpected(entry, hazards_of(fault)) or finding) for fault, entry, finding in found),
+        owned=len(owned),
+        alone=sum(not unexpected(entry, (*hazards_of(fault), fault.rule)) for fault, entry, _ in owned),
+        right_line=sum(finding.location is not None and finding.location.line in edited_lines(fault) for fault, _, finding in owned),
+        correct=len(catalogue.CORRECT),
+        false_alarms=tuple(alarms),
+    )
+
+
+def named(items):
+    return [pytest.param(item, id=item.name) for item in items]
+
+
+@pytest.mark.parametrize("correct", named(catalogue.CORRECT))
+class TestCorrectLosses:
+    def test_it_is_judged(self, correct: catalogue.Correct):
+        entry = correct_entry(correct)
+        assert entry.error is None
+        assert [outcome.reason for outcome in entry.outcomes if outcome.status is Status.ERRORED] == []
+
+    def test_it_shows_its_hazards_and_nothing_else(self, correct: catalogue.Correct):
+        assert [finding.rule for finding in grave(correct_entry(correct).findings)] == list(correct.hazards)
+
+
+@pytest.mark.parametrize("fault", named(FAULTS))
+class TestFaults:
+    def test_its_own_rule_flags_it(self, fault: catalogue.Fault):
+        assert owner(fault) is not None
+
+    def test_nothing_else_is_a_finding(self, fault: catalogue.Fault):
+        assert unexpected(fault_entry(fault), (*hazards_of(fault), fault.rule)) == []
+
+    def test_the_finding_is_at_the_edited_line(self, fault: catalogue.Fault):
+        finding = owner(fault)
+        assert finding is not None
+        assert finding.location is not None
+        assert finding.location.line in edited_lines(fault)
+
+
+def test_figures(capsys: pytest.CaptureFixture[str]):
+    found = figures()
+    with capsys.disabled():
+        print(
+            f"\ncorpus: {found.faults} faults, {found.flagged} flagged, {found.owned} by their own rule, {found.alone} by it alone, "
+            f"{found.right_line} at their line; {found.correct} correct losses, {len(found.false_alarms)} false alarms"
+        )
+    assert found.false_alarms == ()
+    assert found.owned >= 30
+
+
+def _table(codes: set[str]) -> None:
+    for correct in catalogue.CORRECT:
+        entry = correct_entry(correct)
+        got = [finding.rule for finding in grave(entry.findings)]
+        errors = [f"{o.rule}: {o.reason}" for o in entry.outcomes if o.status is Status.ERRORED]
+        if entry.error or errors or got != list(correct.hazards):
+            print(f"CORRECT {correct.name}: wants {correct.hazards}, got {got} {errors} {entry.error or ''}")
+    for fault in FAULTS:
+        if codes and fault.rule not in codes:
+            continue
+        entry, finding = fault_entry(fault), owner(fault)
+        line = finding.location.line if finding and finding.location else None
+        others = [f"{f.rule}@{f.location and f.location.line}" for f in grave(entry.findings) if f.rule not in (fault.rule, *hazards_of(fault))]
+        errors = [f"{o.rule}: {o.reason}" for o in entry.outcomes if o.status is Status.ERRORED]
+        if finding is None or line not in edited_lines(fault) or others or errors:
+            print(f"{fault.rule} {fault.name} [{fault.base}]: owner {'at' if finding else 'MISSING'} {line}, edit {sorted(edited_lines(fault))}, others {others} {errors} {entry.error or ''}")
+
+
+if __name__ == "__main__":
+    _table(set(sys.argv[1:]))
+    print(figures())
