@@ -19,22 +19,23 @@ from ppo_audit.reference.train import Progress, TrainResult, load, train
 from ppo_audit.reference.trainers import demonstrations
 
 STUDENT = {"network": "transformer", "hidden": (32, 32)}
+SECOND_STAGE = {"learning_rate": 3e-4, "schedule": "linear"}  # gentler than from nothing: there is something to lose
 
 
 @dataclass(frozen=True)
 class Plan:
     """How long each stage is."""
 
-    demonstrator_steps: int = 24_576
-    episodes: int = 6
+    demonstrator_steps: int = 8_192
+    episodes: int = 4
     episode_steps: int = 200
     passes: int = 10  # over the demonstrations
-    grpo_steps: int = 400_000
+    grpo_steps: int = 250_000
     environments: int = 16
     seed: int = 0
 
 
-QUICK = Plan(grpo_steps=120_000)
+QUICK = Plan(grpo_steps=100_000)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def two_stage(
     samples = int(demonstrations.read(file).valid.sum())
     cloning = {**STUDENT, **seed, "demonstrations": str(file)}
     cloned = train("bc", environment, output / "bc", plan.passes * samples, cloning, progress)
-    options = {**STUDENT, **seed, "initial": str(cloned.checkpoint), "environments": plan.environments, **(grpo or {})}
+    options = {**STUDENT, **seed, "initial": str(cloned.checkpoint), "environments": plan.environments}
+    options |= {**SECOND_STAGE, **(grpo or {})}
     final = train("grpo", environment, output / "grpo", plan.grpo_steps, options, progress)
     return TwoStageResult(demonstrator, cloned, final)
 

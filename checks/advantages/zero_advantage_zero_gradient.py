@@ -5,7 +5,7 @@ Why.       The surrogate is linear in A. A gradient without an advantage means t
            of advantages, an offset, the mean of the batch. The policy then drifts towards whatever it did.
            Schulman et al. 2017, arXiv:1707.06347, eq. 7.
 Applies.   Losses with a policy term; cloning, entropy and KL terms are others and are left out.
-Tested.    Zero advantages at ratios from 0.6 to 1.6, among samples with advantages of both signs.
+Tested.    Zero advantages at ratios from 0.6 to 1.6, among samples whose advantages have mean 0.
 Severity.  Critical: the policy is pushed where there is nothing to gain.
 Fix.       Multiply the ratio by the advantage and by nothing else.
 """
@@ -27,7 +27,7 @@ RULE = Rule(
 def check(subject: Subject) -> Violation | None:
     log_ratio = torch.linspace(-0.5, 0.47, 16, dtype=torch.float64).repeat_interleave(2)
     advantage = torch.zeros_like(log_ratio)
-    advantage[1::2] = torch.linspace(-2, 3, 16, dtype=torch.float64)
+    advantage[1::2] = torch.linspace(-2, 2, 16, dtype=torch.float64)
     gradient = subject.policy(log_ratio, advantage)
     idle = advantage == 0
     return worst(

@@ -41,7 +41,7 @@ def check(subject: Subject) -> Violation | None:
         f"What stands at masked places changes {(moved or live)[0]}.",
         counterexample={"masked_entries": int(masked.sum()), "got": second.loss.item(), "want": first.loss.item()},
         evidence={"changed": moved + live},
-        explains=("PPO205", "PPO502"),
+        explains=("PPO502",),
         place=direct.parting(first.run, second.run, unharmed),
     )
 

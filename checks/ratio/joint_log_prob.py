@@ -57,7 +57,7 @@ def along_dimensions(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
         spread[role] = (row / count).unsqueeze(-1).expand(-1, count)
     joint = subject.term("policy").gradient("log_prob", **together)
     apart = subject.term("policy").gradient("log_prob", **spread)
-    losing = log_ratio * advantage < 0
+    losing = (log_ratio * advantage < 0) & (joint != 0)  # a side without corrections is PPO103's
     grown = -advantage * log_ratio.exp() * subject.profile.scale
     return torch.cat([apart, joint[losing]]), torch.cat([joint, grown[losing]])
 

@@ -6,7 +6,7 @@ Why.       Each sample is its own evidence, Schulman et al. 2017, arXiv:1707.063
            broadcast, gives every action the credit of all: the policy learns that everything is average.
 Applies.   Losses with a policy or a value term. The advantage is the effective one: a normaliser, a group's or a tail's
            statistic couples samples by design, as a sequence-level ratio couples the tokens of one sequence.
-Tested.    Eight samples within the clip; one number of the first is moved, and the gradients of the other seven compared.
+Tested.    Eight samples within the clip; one number of one sample is moved, and the gradients of the other seven compared.
 Severity.  Critical: credit is meaningless.
 Fix.       Multiply ratio and advantage sample by sample and take the mean last; give both operands one shape.
 """
@@ -24,7 +24,8 @@ RULE = Rule(
     severity=Severity.CRITICAL,
     must_flag=("mean_advantage_in_surrogate", "mean_ratio_times_advantage", "mean_against_mean_value"),
 )
-ROWS = 8
+ROWS, MOVED = 8, 4
+OTHERS = [row for row in range(ROWS) if row != MOVED]
 MOVES = {"value": 0.3, "old_value": 0.3, "return_": 0.5, "log_prob": 0.1, "old_log_prob": -0.1}
 
 
@@ -32,17 +33,18 @@ def check(subject: Subject) -> Violation | None:
     judged = False
     for term, wrt, moved, given in cases(subject):
         judged = True
-        other = given | {moved: given[moved] + MOVES.get(moved, 1.0) * torch.eye(ROWS, dtype=torch.float64)[0]}
-        before, after = (subject.term(term).gradient(wrt, **roles).reshape(ROWS, -1).sum(-1) for roles in (given, other))
-        apart = (after - before)[1:].abs() <= 1e3 * subject.tolerance * before[1:].abs().clamp_min(1e-3)
+        other = given | {moved: given[moved] + MOVES.get(moved, 1.0) * torch.eye(ROWS, dtype=torch.float64)[MOVED]}
+        gradients = (subject.term(term).gradient(wrt, **roles) for roles in (given, other))
+        before, after = (gradient.reshape(ROWS, -1).sum(-1)[OTHERS] for gradient in gradients)
+        apart = (after - before).abs() <= 1e3 * subject.tolerance * before.abs().clamp_min(1e-3)
         if not bool(apart.all()):
             message = f"Moving the {moved} of one sample changes the gradient for the {wrt} of another."
             return worst(
                 Violation(message, site=term, place=subject.coupling(given, other)),
                 unless=apart,
-                sample=torch.arange(1, ROWS),
-                got=after[1:],
-                want=before[1:],
+                sample=torch.tensor(OTHERS),
+                got=after,
+                want=before,
             )
     if not judged:
         raise NotApplicable("the loss has neither a policy nor a value term whose samples could be told apart")

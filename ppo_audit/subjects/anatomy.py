@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers
-from ppo_audit.recording.terms import Part
+from ppo_audit.recording.terms import ADDITIONS, Part
 from ppo_audit.recording.trace import Op, OpKey
 from ppo_audit.subjects.boundary import effective_advantage, log_ratios
 from ppo_audit.subjects.run import Run
@@ -59,7 +59,7 @@ def dissect(subject: Subject) -> Anatomy:
         families,
         _coefficients(parts),
         _reduction(subject, run, parts),
-        _sites(run, parts, policy, ops, roles, advantage),
+        _sites(run, parts, policy, ops, roles, advantage) | _sources(subject),
         {"effective_advantage": advantage.key} if advantage else {},
         _clip_bounds(ops, roles),
         any(True for _ in log_ratios(ops, roles)),
@@ -99,6 +99,11 @@ def _share(loss: torch.Tensor, leaf: torch.Tensor) -> float:
     return 0.0 if gradient is None else float(gradient.abs().median())
 
 
+def _sources(subject: Subject) -> dict[str, Op]:
+    """Where the recording made a role, upstream of the boundary at which a replay is cut."""
+    return {f"{role}_source": op for role, op in subject.origins.items()}
+
+
 def _sites(
     run: Run, parts: Sequence[Part], policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, Roles], advantage: Op | None
 ) -> dict[str, Op]:
@@ -106,7 +111,8 @@ def _sites(
     makers = producers(run.trace)
     sites = {part.family: makers[part.atom] for part in reversed(parts) if part.atom in makers}
     sites |= {"policy": makers[part.atom] for part in policy if part.atom in makers}
-    sites |= {f"{part.family}_weight": part.ops[0] for part in parts if part.ops}
+    sites |= {f"{part.family}_weight": _addition(part) for part in parts if part.ops}
+    sites |= {f"{part.family}_reduction": part.ops[-1] for part in parts if part.ops}
     if run.total in makers:
         sites["total"] = makers[run.total]
     for exponential, first, second in log_ratios(ops, roles):
@@ -136,6 +142,11 @@ def _normalises(op: Op, roles: Mapping[int, Roles]) -> bool:
     """Whether the operation is a spread, or a softmax, of credit or values: what is divided by it couples all rows."""
     found = roles.get(op.outputs[0], NONE)
     return plain(op.name) in SPREADS | {"norm", "sqrt", "rsqrt", "softmax"} and bool(found & frozenset(CREDIT)) and "log_prob" not in found
+
+
+def _addition(part: Part) -> Op:
+    """Where a term joins the others: the addition nearest to it, else the last thing done to it."""
+    return next((op for op in reversed(part.ops) if plain(op.name) in ADDITIONS), part.ops[0])
 
 
 def _is_clipped_value(op: Op, run: Run, roles: Mapping[int, Roles]) -> bool:

@@ -114,5 +114,8 @@ def effective_advantage(
     if not frontier or frontier & set(starts):
         return None
     region = [op for op in ends if roles.get(op.outputs[0], NONE) & wanted and "log_prob" not in roles[op.outputs[0]]]
-    number = dominator(trace, starts, frontier, region)
-    return next((op for op in region if op.outputs[0] == number), None)
+    makers = {op.outputs[0]: op for op in region}
+    made = makers.get(dominator(trace, starts, frontier, region) or -1)
+    while made is not None and plain(made.name) in ("neg", "negative"):  # the sign belongs to the loss
+        made = makers.get(made.inputs[0])
+    return made

@@ -19,7 +19,7 @@ from ppo_audit.settings import Settings
 from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
 from ppo_audit.subjects.families import REFERENCE
-from ppo_audit.subjects.run import Run, call_under_recorder
+from ppo_audit.subjects.run import Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
@@ -85,7 +85,8 @@ def _ask(call: Call) -> dict[str, str]:
         batch = ordinary_rows(layout, ROLES_TO_TRY, TRIAL_ROWS)
         try:
             args, kwargs = call.arguments(batch, noted)
-            call.function(*args, **kwargs)
+            with modes_kept():
+                call.function(*args, **kwargs)
         except UsageError:
             raise
         except Exception:

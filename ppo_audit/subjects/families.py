@@ -15,7 +15,7 @@ def family(roles: Roles) -> str:
     has_log_prob = "log_prob" in roles
     if has_log_prob and roles & CREDIT:
         return "policy" if roles & PAST else "cloning"
-    if "value" in roles:
+    if "value" in roles or {"old_value", "return_"} <= roles:
         return "value" if roles & (CREDIT | {"next_value"}) else "tail"
     if "entropy" in roles:
         return "entropy"

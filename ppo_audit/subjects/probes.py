@@ -13,6 +13,7 @@ from ppo_audit.subjects.batch import VECTOR_ROLES
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject, gradient_of
 
+PRODUCTS = frozenset(("mul", "rmul", "multiply", "neg", "negative"))
 EXTREMA = frozenset(("min", "max", "minimum", "maximum", "fmin", "fmax"))
 
 
@@ -31,7 +32,8 @@ def term_gradient(subject: Subject, name: str, role: str, run: Run) -> torch.Ten
 def branches(subject: Subject, run: Run) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The operand pairs of every minimum or maximum of two surrogates, each of them ratio times advantage."""
     roles = subject.roles_of(run)
-    is_surrogate = lambda number: {"log_prob"} < roles.get(number, NONE) and bool(roles[number] & CREDITS)
+    products = {op.outputs[0] for op in run.trace.ops if plain(op.name) in PRODUCTS}
+    is_surrogate = lambda number: number in products and "log_prob" in roles[number] and bool(roles[number] & CREDITS)
     pairs = [op.inputs for op in run.trace.ops if plain(op.name) in EXTREMA and len(op.inputs) == 2]
     chosen = [(a, b) for a, b in pairs if is_surrogate(a) and is_surrogate(b)]
     return [(run.trace.tensors[a].detach(), run.trace.tensors[b].detach()) for a, b in chosen]

@@ -76,7 +76,7 @@ def measure(subject: Subject) -> Profile:
         claims=_claims(subject),
         clip=(_ratio(down[0]), _ratio(up[1])),
         declared=_declared(subject),
-        dual_clip=_dual_clip(down[1], clamp),
+        dual_clip=_dual_clip(down[1], clamp, _declared(subject)[1]),
         clamp=clamp,
         normalisation=_normalisation(subject),
         coefficients=anatomy.coefficients,
@@ -87,9 +87,11 @@ def _ratio(edge: float | None) -> float | None:
     return None if edge is None else math.exp(edge)
 
 
-def _dual_clip(edge: float | None, clamp: float | None) -> float | None:
-    """The ratio from which on losses are bounded by design; an edge at the clamp is the clamp's."""
-    return None if edge is None or (clamp is not None and edge > clamp - 1e-3) else math.exp(edge)
+def _dual_clip(edge: float | None, clamp: float | None, high: float | None) -> float | None:
+    """The ratio from which on losses are bounded by design; an edge at the clamp, or at the clip itself, is none."""
+    if edge is None or (clamp is not None and edge > clamp - 1e-3):
+        return None
+    return None if high is not None and abs(math.exp(edge) - high) < 1e-3 * high else math.exp(edge)
 
 
 def _scale(subject: Subject) -> float:
@@ -179,7 +181,6 @@ def _claims(subject: Subject) -> frozenset[str]:
         "value_clip": "old_value" in subject.available and ("value_clip" in anatomy.sites or "clip_range_value" in scalars),
         "quantiles": "value" in subject.layout.tails and subject.layout.tails["value"][-1:] > (1,),
         "half_precision": {subject.computes_in, subject.declared_dtype} & {torch.bfloat16, torch.float16} != set(),
-        "direct_call": subject.capacity is None,
         "two_distributions": {"mean", "old_mean"} <= subject.available or {"logits", "old_logits"} <= subject.available,
     }
     claims["scalar_critic"] = "value" in subject.available and not claims["quantiles"]

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from ppo_audit.errors import UsageError
 from ppo_audit.locate.source import display
-from ppo_audit.recording.graph import backward_slice, plain
+from ppo_audit.recording.graph import backward_slice, plain, producers
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import SHAPE_READS, Op, Read, Trace, is_in_place
 from ppo_audit.subjects.batch import Batch, Layout, clone
@@ -179,9 +179,16 @@ def replayed_subject(target: str, program: Program, seed: int = 0) -> Subject:
         dict(program.boundary.reasons),
         frozenset(program.boundary.numbers),
         _layout(program),
+        origins=_origins(program),
         capacity=None if rows_are_free(program) else len(rows),
         seed=seed,
     )
+
+
+def _origins(program: Program) -> dict[str, Op]:
+    """The operation that made each role in the recording, for what went wrong before the boundary."""
+    made = producers(program.trace)
+    return {role: made[numbers[0]] for role, numbers in program.boundary.numbers.items() if numbers[0] in made}
 
 
 def rows_are_free(program: Program) -> bool:

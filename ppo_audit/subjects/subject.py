@@ -15,7 +15,7 @@ import torch
 from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
 from ppo_audit.recording.graph import Roles, dependencies
 from ppo_audit.recording.terms import Part, split
-from ppo_audit.recording.trace import Intervention, OpKey
+from ppo_audit.recording.trace import Intervention, Op, OpKey
 from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
 from ppo_audit.subjects.families import family
 from ppo_audit.subjects.run import Evaluate, Run
@@ -50,6 +50,7 @@ class Subject:
     capacity: int | None = None
     cuts: Mapping[str, OpKey] = field(default_factory=dict)
     interventions: Mapping[OpKey, Intervention] = field(default_factory=dict)
+    origins: Mapping[str, Op] = field(default_factory=dict, repr=False)
     count: Counter[str] = field(default_factory=Counter)
     seed: int = 0
 
@@ -196,22 +197,23 @@ class Subject:
         return Direct(dataclasses.replace(self, cuts={}, available=self.available - set(self.cuts)))
 
     def coupling(self, first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> Location | None:
-        """Where rows that differ in the first one alone come to differ in others: the call that mixes them."""
-        rows = self.capacity or _rows(first)
-        padded = [{role: _padded(values, 0, rows, rows) for role, values in given.items()} for given in (first, second)]
-        one, two = (self.run(self.rows(rows, **given)) for given in padded)
-        return self.direct.parting(one, two, lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[1:], b[1:]))
+        """Where rows that are given alike in both come to differ: the call that mixes them with the others."""
+        rows = self.capacity or self.whole_groups(_rows(first))
+        one, two = ({role: _padded(values, 0, rows, rows) for role, values in given.items()} for given in (first, second))
+        alike = torch.stack([one[role] == two[role] for role in one]).all(0)
+        runs = [self.run(self.rows(rows, **given)) for given in (one, two)]
+        return self.direct.parting(*runs, lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[alike], b[alike]))
 
     def _blamed(self, error: Exception) -> Exception:
         """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""
         from ppo_audit.locate.source import location_of
 
-        site = culprit(error) if self.capacity is None else None
+        site = culprit(error) if self.kind != "trainer" else None
         return TargetRaised(describe(error), location_of(site)) if site else error
 
     def _missing(self, name: str) -> str | None:
         if name == "direct_call":  # told before anything is measured: these rules judge whether it can be
-            return None if self.capacity is None else ABSENT[name]
+            return None if self.kind != "trainer" else ABSENT[name]
         if name in self.anatomy.families or name in self.profile.claims:
             return None
         if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.scalars:
