@@ -54,11 +54,7 @@ def _attempt(subject: Subject, page: Page) -> tuple[Status, str | None, Violatio
         return Status.ERRORED, f"the rule itself failed: {describe(error)}", None
     if violation is not None:
         return Status.FLAGGED, violation.message, violation
-    return Status.PASSED, _evidence(subject.count["cases"] - cases), None
-
-
-def _evidence(cases: int) -> str | None:
-    return f"{cases:,} cases judged" if cases else None
+    return Status.PASSED, f"{page.title} Seen in {subject.count['cases'] - cases:,} cases.", None
 
 
 def findings(subject: Subject, judgements: Sequence[Judgement], qualified_name: str) -> list[Finding]:

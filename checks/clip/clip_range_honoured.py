@@ -30,7 +30,7 @@ INSIDE, OUTSIDE = 0.98, 1.02
 
 
 def check(subject: Subject) -> Violation | None:
-    rows = [_edges(subject, factor) for factor in ((1.0, 0.5) if "direct_call" in subject.profile.claims else (1.0,))]
+    rows = [_edges(subject, factor) for factor in ((1.0, 0.5) if _is_argument(subject) else (1.0,))]
     clip_range, ratio, advantage, want, got = (torch.cat(column) for column in zip(*rows, strict=True))
     low, high = (None if bound is None else float(f"{bound:.4g}") for bound in subject.profile.clip)
     return worst(
@@ -67,11 +67,15 @@ def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
     return [torch.full_like(sign, low), log_ratio.exp(), sign, alive, found]
 
 
+def _is_argument(subject: Subject) -> bool:
+    return "clip_range" in subject.scalars and "direct_call" in subject.profile.claims
+
+
 def _given(subject: Subject) -> tuple[float, float]:
-    low = subject.scalars["clip_range"]
+    low = subject.settings["clip_range"]
     if not 0 < low < 1:
         raise NotApplicable(f"a clip range of {low:g} leaves the lower side open")
-    return low, subject.scalars.get("clip_range_high", low)
+    return low, subject.settings.get("clip_range_high", low)
 
 
 def _in_log_space(subject: Subject) -> bool:

@@ -33,13 +33,19 @@ def check(subject: Subject) -> Violation | None:
     log_ratio, advantage = flat_sides(subject)
     gradient = subject.policy(log_ratio, advantage)
     return worst(
-        Violation("A gain that lies beyond the clip range still has a gradient.", site="surrogate"),
+        Violation("A gain that lies beyond the clip range still has a gradient.", site=_site(subject)),
         unless=gradient == 0,
         ratio=log_ratio.exp(),
         advantage=advantage,
         got=gradient,
         want=0.0,
     )
+
+
+def _site(subject: Subject) -> str:
+    """The clamp where it acts on one side alone, else the choice between the two branches."""
+    is_one_sided = (subject.profile.clip[0] is None) != (subject.profile.clip[1] is None)
+    return "clip" if is_one_sided and "clip" in subject.anatomy.sites else "surrogate"
 
 
 def flat_sides(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:

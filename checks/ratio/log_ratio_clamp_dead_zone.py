@@ -37,7 +37,7 @@ def check(subject: Subject) -> Violation | None:
         raise NotApplicable("the log-ratio is not clamped")
     _, inside = dead_zone(subject, 0.98 * bound)
     loss, beyond = dead_zone(subject, bound + BEYOND)
-    clip = math.log1p(subject.scalars.get("clip_range_high", subject.scalars.get("clip_range", 0.0)))
+    clip = math.log1p(subject.settings.get("clip_range_high", subject.settings.get("clip_range", 0.0)))
     is_tight = bound < max(LIMITS["tight_log_ratio_clamp"], clip)
     log_ratio = torch.tensor([bound + BEYOND], dtype=torch.float64)
     return worst(

@@ -7,11 +7,13 @@ Why.       The mean over N x N pairs runs without an error and teaches every sam
 Applies.   Shapes that the target itself makes, on the shapes in which it takes its inputs, or as they were recorded. Operands of
            one rank, (N, K, 1) and (N, 1, K), are paired on purpose.
 Tested.    Every operation of one recorded call with eight samples, or eight sequences of five tokens.
-Severity.  Critical: credit is meaningless.
+Severity.  Critical: credit is meaningless. Potential where only (N,) inputs do it, and (N, 1) beside a policy's (N, D) would fit.
 Fix.       Give both operands one shape: `squeeze(-1)` the critic's output, or drop `keepdim=True`. Assert equal shapes first.
 """
 
-from ppo_audit import Rule, Severity, Subject, Violation
+from dataclasses import replace
+
+from ppo_audit import Confidence, Location, Rule, Severity, Subject, Violation
 
 RULE = Rule(
     code="PPO508",
@@ -23,15 +25,22 @@ RULE = Rule(
 
 
 def check(subject: Subject) -> Violation | None:
-    direct = subject.direct
-    product = direct.outer_product(direct.observe(direct.batch()).run)
+    product = subject.direct.outer_product()
+    if product is not None:
+        return broadcast(product.made or product.used, product.operation, product.shapes)
+    flattened = subject.direct.flattened
+    product = flattened.outer_product() if flattened and not flattened.raised(flattened.batch()) else None
     if product is None:
         return None
-    shapes = " against ".join(str(shape) for shape in product.shapes)
+    sure = broadcast(product.made or product.used, product.operation, product.shapes)
+    doubt = "Given (N,) beside the policy's parameters, and not (N, 1): "
+    return replace(sure, message=doubt + sure.message, severity=Severity.POTENTIAL, confidence=Confidence.INFERRED)
+
+
+def broadcast(place: Location | None, operation: str, shapes: tuple[tuple[int, ...], ...]) -> Violation:
     return Violation(
-        f"`{product.operation}` of {shapes} pairs every sample with every other.",
-        counterexample={"shapes": [list(shape) for shape in product.shapes], "want": "one shape"},
-        evidence={"used_at_line": product.used.line if product.used else None},
+        f"`{operation}` of {' against '.join(map(str, shapes))} pairs every sample with every other.",
+        counterexample={"shapes": [list(shape) for shape in shapes], "want": "one shape"},
         explains=("PPO102", "PPO103", "PPO104", "PPO111", "PPO206", "PPO301", "PPO302", "PPO504", "PPO507"),
-        place=product.made or product.used,
+        place=place,
     )

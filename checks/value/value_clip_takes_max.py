@@ -32,7 +32,10 @@ def check(subject: Subject) -> Violation | None:
     clipped = subject.value_losses(move, torch.zeros_like(move), target)
     unclipped = subject.value_losses(move, move, target)
     return worst(
-        Violation("The clipped value loss is smaller than the unclipped one: there is no maximum.", site="value"),
+        Violation(
+            "The clipped value loss is smaller than the unclipped one: there is no maximum.",
+            site="value_choice" if "value_choice" in subject.anatomy.sites else "value_reduction",
+        ),
         unless=clipped >= unclipped - 1e3 * subject.tolerance * (1 + unclipped.abs()),
         old_value=0.0,
         value=move,

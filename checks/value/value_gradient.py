@@ -38,7 +38,10 @@ def check(subject: Subject) -> Violation | None:
     bent = (gradient.abs() <= want.abs() * (1 + 1e-6)) & (gradient * error > 0)
     close = (gradient - want).abs() <= 1e3 * subject.tolerance * want.abs().clamp_min(1e-3)
     return worst(
-        Violation("The value loss does not pull a prediction towards its own target.", site="value"),
+        Violation(
+            "The value loss does not pull a prediction towards its own target.",
+            site="value_weight" if slope < 0 else "value",
+        ),
         unless=close | (bent & ~small),
         error=error,
         got=gradient,

@@ -35,7 +35,8 @@ def locate(subject: Subject, page: Page, violation: Violation) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site that the rule names."""
     if violation.place is not None:
         return Place(violation.place)
-    named = subject.anatomy.sites.get(violation.site)
+    sites = subject.anatomy.sites
+    named = sites.get(violation.site) or sites.get("policy_weight") or sites.get("total")
     if page.rule.code in HAZARDS:
         return Place(_location(named, subject))
     cure = _cure(subject, page, violation)

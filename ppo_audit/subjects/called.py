@@ -14,7 +14,7 @@ import torch
 from ppo_audit.errors import UsageError
 from ppo_audit.recording.graph import dependencies, plain
 from ppo_audit.recording.parting import outer_products
-from ppo_audit.recording.trace import Trace
+from ppo_audit.recording.trace import OpKey, Trace
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
@@ -22,6 +22,7 @@ from ppo_audit.subjects.families import REFERENCE
 from ppo_audit.subjects.run import Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
+from ppo_audit.targets.held import held_settings
 from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
 from ppo_audit.targets.resolve import describe
 
@@ -52,6 +53,7 @@ def called_subject(target: str, function: Callable[..., Any], settings: Settings
         available,
         layout.single(),
         scalars,
+        held_settings(function),
         seed=settings.seed,
     )
     declared = _declared_dtype(values)
@@ -95,6 +97,7 @@ def _ask(call: Call) -> dict[str, str]:
     return asked | noted
 
 
+ROW_ROLES = (*LOG_PROBS, "advantage", "value", "old_value", "return_", "entropy")
 ROLES_TO_TRY = frozenset("log_prob old_log_prob ref_log_prob advantage value old_value return_ entropy mask group".split())
 
 
@@ -111,10 +114,12 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     heads = Layout("log-probs by dimension", (), {role: (ACTION_DIMENSIONS,) for role in (*LOG_PROBS, "entropy")})
     bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
     value_column = Layout("values in a column", (), {role: (1,) for role in ("value", "old_value")}, discrete)
+    beside = Layout("columns beside parameters", (), dict.fromkeys(ROW_ROLES + ("action",) * discrete, (1,)), discrete)
     tokens, by_head = (token, per_sequence, column_advantage), (heads, bare_heads)
     ordered = (*tokens, flat, column, value_column, *by_head)
     if "mask" not in available:  # without a mask a second axis of log-probs is more likely one of action dimensions
-        ordered = (flat, column, value_column, *by_head, *tokens)
+        computed = (beside,) if available & {"mean", "logits"} else ()
+        ordered = (flat, column, value_column, *computed, *by_head, *tokens)
     for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
         for layout in ordered:
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)
@@ -204,7 +209,16 @@ def _with_cuts(subject: Subject, run: Run) -> Subject:
         for role, key in cuts.items():
             if op.key == key and op.site:
                 described[role] = f"computed at line {op.site.line}"
-    return dataclasses.replace(subject, cuts=cuts, roles=described, available=subject.available | set(cuts))
+    layout = dataclasses.replace(subject.layout, tails={**subject.layout.tails, **_tails(subject, run, cuts)})
+    return dataclasses.replace(subject, cuts=cuts, roles=described, available=subject.available | set(cuts), layout=layout)
+
+
+def _tails(subject: Subject, run: Run, cuts: Mapping[str, OpKey]) -> dict[str, tuple[int, ...]]:
+    """The trailing shape of intermediates that hold a number for each action dimension."""
+    made = {role: op.outputs[0] for op in run.trace.ops for role, key in cuts.items() if op.key == key}
+    shapes = {role: tuple(run.trace.tensors[number].shape) for role, number in made.items()}
+    flat = not subject.layout.tail
+    return {role: shape[1:] for role, shape in shapes.items() if flat and shape[:1] == (TRIAL_ROWS,) and len(shape) > 1}
 
 
 def _oriented(subject: Subject) -> Subject:

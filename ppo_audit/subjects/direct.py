@@ -22,7 +22,7 @@ from ppo_audit.recording.parting import (
 )
 from ppo_audit.recording.graph import plain
 from ppo_audit.recording.trace import Op
-from ppo_audit.subjects.batch import LOG_PROBS, Batch
+from ppo_audit.subjects.batch import LOG_PROBS, Batch, Layout
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject, gradient_of
 
@@ -108,6 +108,17 @@ class Direct:
     def mask_shape(self) -> tuple[int, ...]:
         return self.in_tokens(TOKENS).layout.shape("mask", self.rows)
 
+    @property
+    def flattened(self) -> Direct | None:
+        """The same target given (N,) where it was found to want (N, 1) beside a policy's parameters; None elsewhere.
+
+        Nothing but a broadcast tells these two apart, so which one its caller passes is a guess.
+        """
+        if self.subject.layout.name != "columns beside parameters":
+            return None
+        flat = Layout("flat", is_categorical=self.subject.layout.is_categorical)
+        return Direct(dataclasses.replace(self.subject, layout=flat))
+
     def mask(self, keep: torch.Tensor) -> torch.Tensor:
         """A mask in the target's own polarity and dtype, from one that is 1 where an entry counts."""
         return self.subject.layout.mask(keep)
@@ -115,14 +126,12 @@ class Direct:
     def observe(self, batch: Batch) -> Observation:
         """Call the target once."""
         run = self.subject.run(batch)
-        self.subject.count["cases"] += 1
         leaves = {role: leaf for role, leaf in run.leaves.items() if leaf.requires_grad}
         gradients = {role: gradient_of(run.loss, leaf).cpu() for role, leaf in leaves.items()}
         return Observation(run.loss.detach().cpu(), gradients, run)
 
     def raised(self, batch: Batch, dtype: torch.dtype | None = None) -> TargetRaised | None:
         """What the target raises on a batch; None where it runs."""
-        self.subject.count["cases"] += 1
         try:
             self.subject.run(batch, dtype)
         except TargetRaised as error:
@@ -158,8 +167,9 @@ class Direct:
         """Where NaN or infinity first comes up, in the loss or, on the way back, in its gradients."""
         return self.place(turned_non_finite(run.trace, run.total) or turned_gradient(run.trace, run.total))
 
-    def outer_product(self, run: Run) -> OuterProduct | None:
-        """The first element-wise operation that pairs every row with every other."""
+    def outer_product(self) -> OuterProduct | None:
+        """The first element-wise operation of an ordinary call that pairs every row with every other."""
+        run = self.observe(self.batch()).run
         roles = self.subject.roles_of(run)
         op = next(outer_products(run.trace, roles, self.subject.interventions), None)
         if op is None:

@@ -29,7 +29,7 @@ def kl_cases(subject: Subject) -> Cases:
 
 def kl_values(subject: Subject, cases: Cases) -> torch.Tensor:
     """The KL term of each pair alone, (M,), without its coefficient where that is an argument."""
-    coefficient = subject.scalars.get("kl_coef", 1.0)
+    coefficient = subject.settings.get("kl_coef", 1.0)
     settings = {"kl_coef": 1.0} if "kl_coef" in subject.scalars and subject.capacity is None else {}
     scale = 1.0 if settings or not coefficient else coefficient
     values = subject.term("kl").row_values(**cases, **settings)

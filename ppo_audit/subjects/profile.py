@@ -141,7 +141,7 @@ def _surrogate(subject: Subject, up: tuple[float | None, float | None], down: tu
 
 def _declared(subject: Subject) -> tuple[float | None, float | None]:
     """The bounds that the arguments claim, else those of the recorded clamp."""
-    scalars = subject.scalars
+    scalars = subject.settings
     low = scalars.get("clip_range")
     high = scalars.get("clip_range_high", low)
     if low is None or high is None or not 0 < low < 1:

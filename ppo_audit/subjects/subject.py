@@ -43,6 +43,7 @@ class Subject:
     available: frozenset[str]
     layout: Layout = Layout()
     scalars: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
     log_prob_sign: int = 1
     dtype: torch.dtype = torch.float64
     computes_in: torch.dtype = torch.float64
@@ -69,6 +70,11 @@ class Subject:
         return measure(self)
 
     @property
+    def settings(self) -> Mapping[str, float]:
+        """Scalars by role: those that a call passes, and those that the target holds and no call can change."""
+        return {**self.held, **self.scalars}
+
+    @property
     def tolerance(self) -> float:
         return max(TOLERANCES[self.dtype], TOLERANCES[self.computes_in])
 
@@ -90,6 +96,7 @@ class Subject:
     def run(self, batch: Batch, dtype: torch.dtype | None = None) -> Run:
         """Evaluate on a batch whose log-probs are true log-probs, whatever sign the target takes them in."""
         self.count["evaluations"] += 1
+        self.count["cases"] += max((len(v) for v in batch.values() if isinstance(v, torch.Tensor) and v.dim()), default=1)
         cuts = self.cuts | self.anatomy.cuts if "effective_advantage" in batch else self.cuts
         try:
             return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
@@ -216,7 +223,7 @@ class Subject:
             return None if self.kind != "trainer" else ABSENT[name]
         if name in self.anatomy.families or name in self.profile.claims:
             return None
-        if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.scalars:
+        if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.settings:
             return None
         return ABSENT.get(name, f"the target takes no `{name.removeprefix('role:')}`")
 
@@ -256,7 +263,6 @@ class Term:
     def gradient(self, wrt: str, **roles: torch.Tensor | float) -> torch.Tensor:
         """d term / d `wrt` for each row, times the rows that a mean is taken over; rows beyond capacity in chunks."""
         rows = max(len(values) for values in roles.values() if isinstance(values, torch.Tensor))
-        self.subject.count["cases"] += rows
         size = self.subject.capacity or rows
         chunks = [self._chunk(wrt, start, min(start + size, rows), size, roles) for start in range(0, rows, size)]
         return torch.cat(chunks)
@@ -264,11 +270,25 @@ class Term:
     def value(self, **roles: torch.Tensor | float) -> float:
         """The scaled value of the term on these rows."""
         rows = _rows(roles)
-        self.subject.count["cases"] += rows
         return float(self.scalar(self.subject.run(self.subject.rows(rows, **roles))).detach())
 
     def row_values(self, **roles: torch.Tensor | float) -> torch.Tensor:
-        """The term of each row alone, (M,): a batch that holds nothing but copies of it."""
+        """The term of each row alone, (M,): from the recording where it has a value per row, else row by row."""
+        recorded = self._recorded_rows(roles) if self.subject.capacity is None else None
+        return self._row_by_row(roles) if recorded is None else recorded
+
+    def _recorded_rows(self, roles: Mapping[str, torch.Tensor | float]) -> torch.Tensor | None:
+        """What the loss adds up for each row, where every part of the term has one element a row."""
+        rows = _rows(roles)
+        run = self.subject.run(self.subject.rows(rows, **roles))
+        parts = [part for part in self.subject.parts(run) if part.family in self.subject.anatomy.families[self.name]]
+        atoms = [run.trace.tensors[part.atom].detach().double().cpu() * part.probe for part in parts]
+        if not atoms or any(atom.numel() != rows for atom in atoms):
+            return None
+        return torch.stack([atom.reshape(rows) for atom in atoms]).sum(0)
+
+    def _row_by_row(self, roles: Mapping[str, torch.Tensor | float]) -> torch.Tensor:
+        """Batches that hold nothing but copies of one row."""
         rows, copies = _rows(roles), self.subject.capacity or 1
         repeat = lambda values, row: (
             values[row : row + 1].expand(copies, *values.shape[1:]) if isinstance(values, torch.Tensor) else values
