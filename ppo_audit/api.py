@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ppo_audit.details import details
 from ppo_audit.engine import Judgement, findings, judge, merge
 from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Finding, Outcome, Report, Status, TargetReport
@@ -19,10 +20,14 @@ from ppo_audit.remarks import remarks
 from ppo_audit.rules import Page, catalogue
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_variants
+from ppo_audit.subjects.judged import Judged
+from ppo_audit.subjects.returns import Returns, returns_helper
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.resolve import as_function, describe, is_script, resolve, source_of
 
-Variants = Sequence[tuple[str, Subject]]
+Variants = Sequence[tuple[str, Judged]]
+Source = tuple[str | None, int | None]
 Measured = TypeVar("Measured")
 
 
@@ -52,27 +57,49 @@ def audit_targets(specs: Sequence[str], settings: Settings) -> Report:
     return _report(entries, settings, specs[0] if specs else "")
 
 
+def profile_of(spec: str, settings: Settings) -> TargetReport:
+    """What the target was measured to compute, without judging it; raises UsageError where it cannot be measured."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ((_, subject), *_), _ = _opened(spec, settings)
+        facts = {**card(subject), **details(subject)} if isinstance(subject, Subject) else {}
+    return TargetReport(spec, subject.kind, roles=dict(subject.roles), profile=facts)
+
+
 def audit_spec(spec: str, settings: Settings) -> TargetReport:
     """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
+    variants, source = _opened(spec, settings)
+    return _entry(spec, variants, settings, source)
+
+
+def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
+    """Audit an object that is at hand."""
+    variants, source = _variants(target, spec, settings)
+    return _entry(spec, variants, settings, source)
+
+
+def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
+    """The subjects that a spec names, and where its source is."""
     from ppo_audit.recipes import RECIPES
 
     if is_script(spec) or spec in RECIPES:
         from ppo_audit.trainer import trainer_variants
 
-        return _entry(spec, trainer_variants(spec, settings), settings, spec, (None, None))
-    return audit_object(resolve(spec), spec, settings)
+        return trainer_variants(spec, settings), (None, None)
+    return _variants(resolve(spec), spec, settings)
 
 
-def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
-    """Audit an object that is at hand: on made-up inputs, or lifted from one call on the inputs that `--inputs` makes."""
+def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Source]:
+    """An object as subjects: lifted from a call on the user's inputs, a helper of rollouts, or a loss on made-up inputs."""
     function = as_function(target, spec, dict(settings.values))
+    source = source_of(function)
     if settings.inputs is not None:
         from ppo_audit.trainer import lift_call
 
-        subject = lift_call(spec, function, resolve(settings.inputs), settings)
-        return _entry(spec, [("default", subject)], settings, spec.rpartition(":")[2] or spec, source_of(function))
-    variants = called_variants(spec, function, settings)
-    return _entry(spec, variants, settings, spec.rpartition(":")[2] or spec, source_of(function))
+        return [("default", lift_call(spec, function, resolve(settings.inputs), settings))], source
+    if is_rollout_function(function, {name: role for role, name in settings.roles}):
+        return [("default", returns_helper(spec, function, settings))], source
+    return called_variants(spec, function, settings), source
 
 
 def _guarded(spec: str, run: Callable[[], TargetReport], settings: Settings) -> TargetReport:
@@ -85,10 +112,9 @@ def _guarded(spec: str, run: Callable[[], TargetReport], settings: Settings) -> 
         return TargetReport(spec, "unknown", error=str(error), exit_code=error.exit_code)
 
 
-def _entry(
-    spec: str, variants: Variants, settings: Settings, qualified: str, source: tuple[str | None, int | None]
-) -> TargetReport:
+def _entry(spec: str, variants: Variants, settings: Settings, source: Source) -> TargetReport:
     started = time.perf_counter()
+    qualified = spec.rpartition(":")[2] or spec
     pages = [page for code, page in catalogue().items() if settings.selects(code)]
     (_, first), *others = variants
     judgements = judge(first, pages)
@@ -104,10 +130,10 @@ def _entry(
         file=display(source[0]) if source[0] else None,
         line=source[1],
         roles=dict(first.roles),
-        profile=_measurable(card, first, {}),
+        profile=first.card() if isinstance(first, Returns) else _measurable(card, first, {}),
         outcomes=outcomes,
         findings=tuple(found),
-        remarks=_measurable(remarks, first, ()),
+        remarks=() if isinstance(first, Returns) else _measurable(remarks, first, ()),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
         evaluations=sum(subject.count["evaluations"] for _, subject in variants),

@@ -180,6 +180,59 @@ def demo(
     raise typer.Exit(0 if report.exit_code in DEMO_FOUND_SOMETHING else report.exit_code)
 
 
+@app.command()
+def profile(
+    target: Annotated[str, typer.Argument(help="pkg.mod:attr, path/file.py:attr or script.py", metavar="TARGET")],
+    context: typer.Context,
+    roles: Roles = None,
+    values: Values = None,
+    inputs: Inputs = None,
+    debug: Debug = False,
+) -> None:
+    """Show what a loss was measured to compute: variant, bounds, normalisation, terms; and which details it shows."""
+    from ppo_audit.api import profile_of
+    from ppo_audit.reports.terminal import card
+
+    settings = Settings(
+        roles=role_pairs(roles or ()), values=value_pairs(values or ()), inputs=inputs, script_args=context.obj or ()
+    )
+    print(card(profile_of(target, settings)), end="")
+
+
+@app.command()
+def train(
+    algorithm: Annotated[str, typer.Argument(help="ppo, ppo_kl, trpo, grpo, bc, ...", metavar="ALGO")],
+    environment: Annotated[str, typer.Argument(help="A gymnasium id, also one of your own.", metavar="ENV")],
+    output: Annotated[Path, typer.Option(help="Folder for checkpoint, metrics and curve.")] = Path("runs/latest"),
+    steps: Annotated[int | None, typer.Option(help="Environment steps; default: the preset.")] = None,
+    seed: Seed = Settings.seed,
+    values: Values = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The two-stage cycle in under a minute.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train with a reference trainer: progress, final evaluation, checkpoint, metrics and curve."""
+    from ppo_audit import training
+
+    if quick:
+        print(training.quick(environment, output, seed))
+    else:
+        print(training.train(algorithm, environment, output, steps, [f"seed={seed}", *(values or ())]))
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint.pt of `train`.")],
+    episodes: Annotated[int, typer.Option(help="Whole episodes to play.", metavar="N", min=1)] = 10,
+    deterministic: Annotated[bool, typer.Option(help="The most likely action, or a sampled one.")] = True,
+    seed: Seed = Settings.seed,
+    debug: Debug = False,
+) -> None:
+    """Play a checkpoint and say how well it does."""
+    from ppo_audit import training
+
+    print(training.evaluate(checkpoint, episodes, deterministic, seed))
+
+
 class Complaints:
     """Keeps what the user got wrong, so that he hears of all of it at once."""
 

@@ -13,7 +13,7 @@ from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Finding, Fix, Outcome, Status, Violation, fingerprint
 from ppo_audit.locate import Place, locate
 from ppo_audit.rules import Page, load_check
-from ppo_audit.subjects.subject import Subject
+from ppo_audit.subjects.judged import Judged
 from ppo_audit.targets.resolve import describe
 
 
@@ -26,12 +26,12 @@ class Judgement:
     violation: Violation | None = None
 
 
-def judge(subject: Subject, pages: Sequence[Page]) -> list[Judgement]:
+def judge(subject: Judged, pages: Sequence[Page]) -> list[Judgement]:
     """Every rule against the subject, in order of code."""
     return [judge_one(subject, page) for page in pages]
 
 
-def judge_one(subject: Subject, page: Page) -> Judgement:
+def judge_one(subject: Judged, page: Page) -> Judgement:
     """One rule: skipped with its reason, passed, flagged with a violation, or errored."""
     started = time.perf_counter()
     status, reason, violation = _attempt(subject, page)
@@ -39,7 +39,7 @@ def judge_one(subject: Subject, page: Page) -> Judgement:
     return Judgement(page, Outcome(page.rule.code, page.rule.name, status, reason, seconds), violation)
 
 
-def _attempt(subject: Subject, page: Page) -> tuple[Status, str | None, Violation | None]:
+def _attempt(subject: Judged, page: Page) -> tuple[Status, str | None, Violation | None]:
     if subject.kind not in page.rule.kinds:
         return Status.SKIPPED, f"judges {' and '.join(page.rule.kinds)}, this is {subject.kind}", None
     cases = subject.count["cases"]
@@ -57,7 +57,7 @@ def _attempt(subject: Subject, page: Page) -> tuple[Status, str | None, Violatio
     return Status.PASSED, f"{page.title} Seen in {subject.count['cases'] - cases:,} cases.", None
 
 
-def findings(subject: Subject, judgements: Sequence[Judgement], qualified_name: str) -> list[Finding]:
+def findings(subject: Judged, judgements: Sequence[Judgement], qualified_name: str) -> list[Finding]:
     """One finding for each flagged rule that no other flagged rule explains, most severe first."""
     flagged = [judgement for judgement in judgements if judgement.violation is not None]
     explained = {code: judgement for judgement in flagged for code in _explains(judgement, flagged)}
@@ -71,7 +71,7 @@ def _explains(judgement: Judgement, flagged: Sequence[Judgement]) -> list[str]:
     return [code for code in judgement.violation.explains if code in codes]
 
 
-def _finding(subject: Subject, judgement: Judgement, flagged: Sequence[Judgement], qualified_name: str) -> Finding:
+def _finding(subject: Judged, judgement: Judgement, flagged: Sequence[Judgement], qualified_name: str) -> Finding:
     violation, page = judgement.violation, judgement.page
     assert violation is not None
     place = locate(subject, page, violation)
@@ -96,7 +96,7 @@ def _finding(subject: Subject, judgement: Judgement, flagged: Sequence[Judgement
 
 
 def _fix(page: Page, place: Place) -> Fix:
-    return Fix(page.sections.get("Fix", ""), verified=bool(place.proof), proof=place.proof)
+    return Fix(page.sections.get("Fix", ""), diff=place.diff, verified=bool(place.proof), proof=place.proof)
 
 
 def merge(first: Sequence[Finding], later: Sequence[Finding], variant: str) -> list[Finding]:

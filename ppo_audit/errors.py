@@ -24,7 +24,7 @@ class NotApplicable(Exception):
 
 
 class TargetRaised(NotApplicable):
-    """The target raised while a rule measured it: PPO001 judges that, and the other rules do not apply to such a batch."""
+    """The target raised while a rule measured it: PPO001 judges that, the other rules do not apply to such a batch."""
 
     def __init__(self, reason: str, place: Location | None = None) -> None:
         super().__init__(f"the target raised {reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.subjects.variants import variant
 
 
 def card(subject: Subject) -> dict[str, object]:
@@ -10,6 +11,7 @@ def card(subject: Subject) -> dict[str, object]:
     profile, anatomy = subject.profile, subject.anatomy
     low, high = profile.clip
     facts: dict[str, object] = {
+        "variant": variant(subject),
         "surrogate": profile.surrogate,
         "reduction": profile.reduction,
         "terms": sorted(anatomy.families),
@@ -17,7 +19,7 @@ def card(subject: Subject) -> dict[str, object]:
         "dual_clip": _digits(profile.dual_clip),
         "log_ratio_clamp": _digits(profile.clamp),
         "normalisation": _normalisation(subject),
-        "one_sample_guard": list(anatomy.guards) or None,
+        "one_sample_guard": (list(anatomy.guards) or None) if profile.normalisation else None,
         "layout": subject.layout.name,
         "dtype": str(subject.computes_in).removeprefix("torch."),
         "log_prob_sign": "negative log-probs" if subject.log_prob_sign < 0 else None,

@@ -121,6 +121,8 @@ def _begin(algo: str, environment: str, output: Path, total_steps: int | None, o
     )
     if trainer.setup.initial is not None:
         begin_from(trainer, checkpoint.read(Path(trainer.setup.initial))["network"])
+    elif checkpoint.flat_options(trainer.config).get("kl_coef"):
+        begin_from(trainer, trainer.network.state_dict())
     return trainer
 
 

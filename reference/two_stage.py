@@ -19,7 +19,7 @@ from ppo_audit.reference.train import Progress, TrainResult, load, train
 from ppo_audit.reference.trainers import demonstrations
 
 STUDENT = {"network": "transformer", "hidden": (32, 32)}
-SECOND_STAGE = {"learning_rate": 3e-4, "schedule": "linear"}  # gentler than from nothing: there is something to lose
+SECOND_STAGE = {"learning_rate": 1e-3, "schedule": "linear"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Plan:
     episode_steps: int = 200
     passes: int = 10  # over the demonstrations
     grpo_steps: int = 250_000
-    environments: int = 16
+    environments: int = 32
     seed: int = 0
 
 

@@ -93,6 +93,16 @@ def _lists(target: TargetReport) -> Iterable[tuple[str, list[Row]]]:
     yield "What it was measured to be", list(digest.flatten(target.profile).items())
 
 
+def card(target: TargetReport) -> str:
+    """The profile card alone: how the target was called and what it was measured to be."""
+    lines = [target.target, ""]
+    for title, rows in _lists(target):
+        if rows:
+            width = max(len(name) for name, _ in rows)
+            lines += [title, *(f"  {name:<{min(width, 44)}}  {text}" for name, text in rows), ""]
+    return "\n".join(lines)
+
+
 def _passed(target: TargetReport) -> list[Outcome]:
     return digest.with_status(target, Status.PASSED)
 

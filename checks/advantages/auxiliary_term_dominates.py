@@ -1,13 +1,13 @@
 """An auxiliary term stays below the PPO term in gradient.
 
-Property.  On an ordinary batch, |d auxiliary / d policy| <= |d PPO term / d policy|, as Euclidean norms over the samples, for
-           a cloning and for a KL term, coefficients included.
-Why.       Losses mislead here: two terms of equal size can have gradients of very different size. Above 1 the auxiliary term
-           steers, above 2 it dominates, and PPO is the regulariser of an imitation. Peng et al. 2019, arXiv:1910.00177, weighs
-           samples by exp(A), whose mean is no longer small.
+Property.  On an ordinary batch, |d auxiliary / d policy| <= |d PPO term / d policy|, as Euclidean norms over the
+           samples, for a cloning and for a KL term, coefficients included.
+Why.       Losses mislead here: two terms of equal size can have gradients of very different size. Above 1 the auxiliary
+           term steers, above 2 it dominates, and PPO is the regulariser of an imitation. Peng et al. 2019,
+           arXiv:1910.00177, weighs samples by exp(A), whose mean is no longer small.
 Applies.   Losses with a policy term and a cloning or KL term.
-Tested.    256 samples with log-ratios of standard deviation 0.05 and advantages of standard deviation 1, through the log-prob;
-           a KL of distributions through their means or logits. Bounds in `ppo_audit.thresholds`.
+Tested.    256 samples with log-ratios of standard deviation 0.05 and advantages of standard deviation 1, through the
+           log-prob; a KL of distributions through their means or logits. Bounds in `ppo_audit.thresholds`.
 Severity.  Potential: it may be meant so.
 Fix.       Scale the term by its gradient and not by its loss; start at a tenth of the PPO term.
 """
@@ -56,4 +56,6 @@ def share(subject: Subject, name: str) -> float:
         old = {f"old_{role}": batch[role] + 0.05 * torch.ones_like(batch[role])} if f"old_{role}" in batch else {}
         run = subject.run({given: values for given, values in {**batch, **old}.items() if given not in subject.cuts})
     auxiliary, policy = (term_gradient(subject, each, role, run).norm() for each in (name, "policy"))
-    return float(auxiliary / policy) if bool(policy > 0) else float("nan")
+    if not bool(policy > 0):
+        raise NotApplicable("the policy term has no gradient (PPO104)")
+    return float(auxiliary / policy)

@@ -1,15 +1,16 @@
 """Normalising several groups together must not turn signs round inside a group.
 
-Property.  With groups: the sign of a sample's effective advantage is that of its advantage, or that of its advantage above the
-           mean of its own group.
-Why.       Groups are tasks or prompts with rewards of their own scale. One mean over all of them makes every sample of an easy
-           task good and every sample of a hard one bad, whatever the policy did: the gradient pushes down the best attempt at
-           the hard task. Shao et al. 2024, arXiv:2402.03300, section 4.1.2 (statistics of the group).
-Applies.   Losses that take group ids and normalise advantages. Sign flips under whole-batch normalisation without groups are
-           standard practice and no fault.
+Property.  With groups: the sign of a sample's effective advantage is that of its advantage, or that of its advantage
+           above the mean of its own group.
+Why.       Groups are tasks or prompts with rewards of their own scale. One mean over all of them makes every sample of
+           an easy task good and every sample of a hard one bad, whatever the policy did: the gradient pushes down the
+           best attempt at the hard task. Shao et al. 2024, arXiv:2402.03300, section 4.1.2 (statistics of the group).
+Applies.   Losses that take group ids and normalise advantages. Sign flips under whole-batch normalisation without
+           groups are standard practice and no fault.
 Tested.    The groups [0.1 .. 0.5] and [5, 10, 15] in one batch, and the same with signs turned round.
 Severity.  Serious: for whole groups the update has the wrong sign.
-Fix.       Subtract the mean of the sample's own group, and divide by its deviation or by one deviation of the centred batch.
+Fix.       Subtract the mean of the sample's own group, and divide by its deviation or by one deviation of the centred
+           batch.
 """
 
 import torch

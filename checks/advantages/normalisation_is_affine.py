@@ -1,14 +1,15 @@
 """Normalised advantages are the advantages, shifted and scaled, and nothing else.
 
-Property.  f(A) = (A - m) / s with one m and one s > 0 for the batch (or group): every sample lies on one rising line; where the
-           loss divides by a spread, f(c A) = f(A) for c > 0, and f(A + c) = f(A) unless the mean is put back.
-Why.       Dividing by the variance makes the step depend on the reward's unit twice over; a lost parenthesis leaves A as it is,
-           minus a constant; scaling without centring keeps the baseline error that normalising should remove; statistics along
-           the wrong axis credit positions and not samples. Andrychowicz et al. 2020, arXiv:2006.05990, choice C67.
-Applies.   Losses that normalise advantages. Median and MAD, whitening that keeps the mean, centring alone (Dr. GRPO) and
-           statistics of each group pass, each by the half that it claims.
-Tested.    16 advantages without outliers; the same times 3; the same plus 5; on tokens, all positions together. Tolerance 1 %,
-           since an epsilon of up to 1e-2 beside a deviation near 1 is in use.
+Property.  f(A) = (A - m) / s with one m and one s > 0 for the batch (or group): every sample lies on one rising line;
+           where the loss divides by a spread, f(c A) = f(A) for c > 0, and f(A + c) = f(A) unless the mean is put back.
+Why.       Dividing by the variance makes the step depend on the reward's unit twice over; a lost parenthesis leaves A
+           as it is, minus a constant; scaling without centring keeps the baseline error that normalising should remove;
+           statistics along the wrong axis credit positions and not samples. Andrychowicz et al. 2020, arXiv:2006.05990,
+           choice C67.
+Applies.   Losses that normalise advantages. Median and MAD, whitening that keeps the mean, centring alone (Dr. GRPO)
+           and statistics of each group pass, each by the half that it claims.
+Tested.    16 advantages without outliers; the same times 3; the same plus 5; on tokens, all positions together.
+           Tolerance 1 %, since an epsilon of up to 1e-2 beside a deviation near 1 is in use.
 Severity.  Serious: the gradient has a size or a bias that depends on the unit of reward.
 Fix.       (A - A.mean()) / (A.std() + 1e-8), over all valid entries of the batch.
 """
@@ -60,5 +61,7 @@ def line(advantage: torch.Tensor, effective: torch.Tensor) -> torch.Tensor:
 
 def _expected(plain: torch.Tensor, shifted: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
     """Effective advantages after the shift: unchanged, or with the mean put back (whitening that keeps the mean)."""
-    keeps_mean = (plain.mean() - advantage.mean()).abs() <= TOLERANCE and (shifted.mean() - advantage.mean() - 5).abs() <= TOLERANCE
+    keeps_mean = (plain.mean() - advantage.mean()).abs() <= TOLERANCE and (
+        shifted.mean() - advantage.mean() - 5
+    ).abs() <= TOLERANCE
     return plain + 5 if keeps_mean else plain

@@ -1,13 +1,14 @@
 """Advantages of one sample, or all equal, survive normalisation.
 
-Property.  For a batch of one sample, for constant advantages, for one valid entry under a mask and for groups of one, the
-           effective advantage is finite.
-Why.       The sample standard deviation of one element is NaN (torch divides by N - 1), and constant advantages have deviation
-           zero. A remainder minibatch of one, or a task solved every time, then turns all parameters into NaN, for good.
+Property.  For a batch of one sample, for constant advantages, for one valid entry under a mask and for groups of one,
+           the effective advantage is finite.
+Why.       The sample standard deviation of one element is NaN (torch divides by N - 1), and constant advantages have
+           deviation zero. A remainder minibatch of one, or a task solved every time, then turns all parameters into
+           NaN, for good.
            https://github.com/DLR-RM/stable-baselines3/blob/b018e4bc949503b990c3012c0e36c9384de770e6/stable_baselines3/ppo/ppo.py#L213
            guards the first in Python.
-Applies.   Losses that normalise advantages. A guard written in Python is respected, since the target is really called with
-           one row; a recording whose code read the size is not judged on another one.
+Applies.   Losses that normalise advantages. A guard written in Python is respected, since the target is really called
+           with one row; a recording whose code read the size is not judged on another one.
 Tested.    Those four batches, as far as the target takes their roles.
 Severity.  Serious although it needs a rare shape: one such minibatch destroys the run.
 Fix.       Skip normalisation below two samples (or use the population deviation), and add 1e-8 to the deviation.
@@ -40,7 +41,7 @@ def check(subject: Subject) -> Violation | None:
             signature=" ".join(broken),
         ),
         unless=torch.tensor([name not in broken for name in effective]),
-        batch=list(effective)[0] if not broken else broken[0],
+        batch=broken[0] if broken else ONE,
         got="nan or inf",
         want="finite",
     )
@@ -48,10 +49,15 @@ def check(subject: Subject) -> Violation | None:
 
 def _effective(subject: Subject) -> dict[str, torch.Tensor]:
     """Effective advantages of each awkward batch."""
-    one, constant = torch.full((1,), 0.7, dtype=torch.float64), torch.full((subject.capacity or 8,), 0.7, dtype=torch.float64)
+    one, constant = (
+        torch.full((1,), 0.7, dtype=torch.float64),
+        torch.full((subject.capacity or 8,), 0.7, dtype=torch.float64),
+    )
     if subject.capacity is not None:
         if subject.anatomy.guards:
-            raise NotApplicable(f"the code reads the number of advantages at {subject.anatomy.guards[0]} and may take another path")
+            raise NotApplicable(
+                f"the code reads the number of advantages at {subject.anatomy.guards[0]} and may take another path"
+            )
         return {ONE: normaliser(subject, one), "constant advantages": normaliser(subject, constant)}
     found = {ONE: subject.normalised(one), "constant advantages": subject.normalised(constant)}
     varied = torch.linspace(-1, 1, 8, dtype=torch.float64)

@@ -1,8 +1,9 @@
 """A sample without advantage leaves the policy alone.
 
-Property.  Effective advantage 0  =>  d policy term / d log_prob = 0, exactly, at any ratio and whatever the other samples are.
-Why.       The surrogate is linear in A. A gradient without an advantage means that something else is credited: returns in place
-           of advantages, an offset, the mean of the batch. The policy then drifts towards whatever it did.
+Property.  Effective advantage 0 => d policy term / d log_prob = 0, exactly, at any ratio and whatever the other samples
+           are.
+Why.       The surrogate is linear in A. A gradient without an advantage means that something else is credited: returns
+           in place of advantages, an offset, the mean of the batch. The policy then drifts towards whatever it did.
            Schulman et al. 2017, arXiv:1707.06347, eq. 7.
 Applies.   Losses with a policy term; cloning, entropy and KL terms are others and are left out.
 Tested.    Zero advantages at ratios from 0.6 to 1.6, among samples whose advantages have mean 0.

@@ -1,13 +1,15 @@
 """The clip acts where the clip range says.
 
-Property.  With the arguments eps_low and eps_high the policy gradient ends at ratio 1 + eps_high for A > 0 and at 1 - eps_low
-           for A < 0: it lives at 0.98 of either distance and is zero at 1.02 of it. In log space exp(+-eps) is as good.
-Why.       The range is the trust region. Squared, swapped, or written into the code, it is not the one that was tuned, and a
-           sweep over it measures nothing. Schulman et al. 2017, arXiv:1707.06347, eq. 7; Yu et al. 2025, arXiv:2503.14476,
-           eq. 10 (two bounds).
-Applies.   Losses that take a clip range and clip the ratio; only sides on which a clip acts at all, the others belong to
-           PPO102 and PPO103.
-Tested.    The given range and half of it, on both sides, at 0.98 and 1.02 of the distance; a recording at its own range.
+Property.  With the arguments eps_low and eps_high the policy gradient ends at ratio 1 + eps_high for A > 0 and at 1 -
+           eps_low for A < 0: it lives at 0.98 of either distance and is zero at 1.02 of it. In log space exp(+-eps) is
+           as good.
+Why.       The range is the trust region. Squared, swapped, or written into the code, it is not the one that was tuned,
+           and a sweep over it measures nothing. Schulman et al. 2017, arXiv:1707.06347, eq. 7; Yu et al. 2025,
+           arXiv:2503.14476, eq. 10 (two bounds).
+Applies.   Losses that take a clip range and clip the ratio; only sides on which a clip acts at all, the others belong
+           to PPO102 and PPO103.
+Tested.    The given range and half of it, on both sides, at 0.98 and 1.02 of the distance; a recording at its own
+           range.
 Severity.  Serious: the trust region has another size than its owner believes.
 Fix.       Clip the ratio to 1 - clip_range and 1 + clip_range (or their own upper range), as given.
 """
@@ -68,7 +70,7 @@ def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
 
 
 def _is_argument(subject: Subject) -> bool:
-    return "clip_range" in subject.scalars and "direct_call" in subject.profile.claims
+    return "clip_range" in subject.scalars and subject.capacity is None
 
 
 def _given(subject: Subject) -> tuple[float, float]:

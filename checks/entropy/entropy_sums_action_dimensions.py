@@ -1,12 +1,13 @@
 """The entropy of a policy with several action dimensions is their sum.
 
-Property.  H = sum_d H_d for independent dimensions: d loss / d H_d of each dimension is the same with three dimensions as with
-           one, so that the whole entropy gradient is three times as large.
-Why.       A mean over the dimensions is 1/D of the entropy. The bonus is then D times too weak beside log-probs that are summed,
-           and changes with the action space; the usual cause is an entropy of shape (N, D) that reaches `.mean()` unsummed.
-           Schulman et al. 2017, arXiv:1707.06347, eq. 9; detail 25 of
+Property.  H = sum_d H_d for independent dimensions: d loss / d H_d of each dimension is the same with three dimensions
+           as with one, so that the whole entropy gradient is three times as large.
+Why.       A mean over the dimensions is 1/D of the entropy. The bonus is then D times too weak beside log-probs that
+           are summed, and changes with the action space; the usual cause is an entropy of shape (N, D) that reaches
+           `.mean()` unsummed. Schulman et al. 2017, arXiv:1707.06347, eq. 9; detail 25 of
            https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/
-Applies.   Losses that take entropies by dimension, or compute the entropy of a Gaussian; an entropy given as (N,) is whole.
+Applies.   Losses that take entropies by dimension, or compute the entropy of a Gaussian; an entropy given as (N,) is
+           whole.
 Tested.    The entropy gradient of 8 samples with three action dimensions and with one.
 Severity.  Serious: exploration is rewarded D times less than the coefficient says.
 Fix.       Sum the entropy over the action dimensions, then take the mean over samples.
@@ -45,7 +46,7 @@ def check(subject: Subject) -> Violation | None:
 
 
 def weight(subject: Subject) -> torch.Tensor:
-    """d loss / d entropy of each sample, summed over its dimensions; by log standard deviation, each of which adds one to H."""
+    """d loss / d entropy of each sample, summed over dimensions: by log deviations, each of which adds one to H."""
     role = next((role for role in ("log_std", "std") if role in subject.available), "entropy")
     if role == "entropy" and "entropy" not in subject.layout.tails:
         raise NotApplicable("the entropy is given as one number a sample")
@@ -54,7 +55,7 @@ def weight(subject: Subject) -> torch.Tensor:
     batch = subject.rows(8)
     if role == "std":
         batch["std"] = torch.ones_like(batch["std"])
-    given = {name: values for name, values in batch.items() if name == "entropy" and role == "entropy" or name not in subject.cuts}
-    run = subject.run({**given, **{name: batch[name] for name in batch if "log_prob" in name}})
-    gradient = term_gradient(subject, "entropy", role, run)
+    computed = {"entropy"} if role != "entropy" else set()
+    run = subject.run({name: values for name, values in batch.items() if name not in computed})
+    gradient: torch.Tensor = term_gradient(subject, "entropy", role, run)
     return gradient.reshape(len(gradient), -1).sum(-1)

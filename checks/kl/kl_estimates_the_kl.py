@@ -1,15 +1,15 @@
 """The KL term is, on average over the samples, a KL divergence of the two policies.
 
-Property.  Over the actions of the policy that samples them, sum_a p(a) estimate(a) = KL(p || q) or KL(q || p) exactly (k1, k3),
-           or each estimate is (log p - log q)^2 / 2 (k2, which agrees to second order). Computed from distributions, the term is
-           their exact KL, summed over dimensions, in either direction.
-Why.       A reversed log-ratio in k3, a missing half or linear term, or a mean over dimensions leaves a quantity that is positive,
-           zero at equality, and not the KL that the target and its controller speak of.
+Property.  Over the actions of the policy that samples them, sum_a p(a) estimate(a) = KL(p || q) or KL(q || p) exactly
+           (k1, k3), or each estimate is (log p - log q)^2 / 2 (k2, which agrees to second order). Computed from
+           distributions, the term is their exact KL, summed over dimensions, in either direction.
+Why.       A reversed log-ratio in k3, a missing half or linear term, or a mean over dimensions leaves a quantity that
+           is positive, zero at equality, and not the KL that the target and its controller speak of.
            http://joschu.net/blog/kl-approx.html; Shao et al. 2024, arXiv:2402.03300, eq. 4.
-Applies.   Losses with a KL term. Against a reference policy the samples are those of the current one, else those of the old one.
-           Where the coefficient is no argument its size is unknown, and the form alone is judged.
-Tested.    Policies (1/2, 1/4, 1/4) and (1/4, 1/4, 1/2), (0.6, 0.3, 0.1) and (0.3, 0.3, 0.4), each action alone; for Gaussians and
-           logits the pairs of PPO411.
+Applies.   Losses with a KL term. Against a reference policy the samples are those of the current one, else those of the
+           old one. Where the coefficient is no argument its size is unknown, and the form alone is judged.
+Tested.    Policies (1/2, 1/4, 1/4) and (1/4, 1/4, 1/2), (0.6, 0.3, 0.1) and (0.3, 0.3, 0.4), each action alone; for
+           Gaussians and logits the pairs of PPO411.
 Severity.  Serious: the penalty holds the policy to another quantity.
 Fix.       From samples of p with r = q / p: k3 = r - 1 - log r, k2 = (log r)^2 / 2; from distributions the closed form.
 """
@@ -47,7 +47,7 @@ def check(subject: Subject) -> Violation | None:
 
 
 def expectations(subject: Subject, p: tuple[float, ...], q: tuple[float, ...]) -> tuple[torch.Tensor, ...]:
-    """Exact KL(p || q), KL(q || p) and the mean of the estimates, each (1,), over the actions of the sampling policy p."""
+    """Exact KL(p || q), KL(q || p) and the mean of the estimates, each (1,), over the actions sampled by p."""
     sampling, other = torch.tensor(p, dtype=torch.float64), torch.tensor(q, dtype=torch.float64)
     roles = list(kl_cases(subject))
     by_role = dict(zip(roles, (sampling, other) if "ref_log_prob" in roles else (other, sampling), strict=True))

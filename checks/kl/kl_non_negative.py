@@ -1,17 +1,19 @@
 """A KL divergence is not negative, and zero where the policies agree.
 
 Property.  The KL term of a sample is >= 0 for every pair of policies, and 0 where they are equal.
-Why.       A penalty that can be negative pays for moving away. The estimate k1 = log p - log q is unbiased but negative for about
-           half of the samples; with both distributions at hand the exact KL costs nothing and has no variance: for N(0, 1)
-           against N(0, 2) it is 0.318, where k1 at a = 0 gives 0.693. http://joschu.net/blog/kl-approx.html;
-           Schulman et al. 2017, arXiv:1707.06347, section 4 (the penalty is the exact KL).
-Applies.   Losses with a KL term, whatever its coefficient. A KL that is returned as a metric only is not judged, and k1 inside
-           the reward is another design.
-Tested.    Log-probs -4 to -0.5 of the two policies in all pairs; for Gaussians, means 0 to 1 apart and deviations from a half
-           to double; for logits, 16 random pairs. Each sample alone. The sign of the coefficient is PPO413's.
-Severity.  Serious where the term is no KL at all, or is k1 although both distributions are at hand; potential for k1 from
-           log-probs of samples alone.
-Fix.       Use the exact KL of the distributions; from samples alone k3 = r - 1 - log r, r = q / p at samples of p, is >= 0.
+Why.       A penalty that can be negative pays for moving away. The estimate k1 = log p - log q is unbiased but negative
+           for about half of the samples; with both distributions at hand the exact KL costs nothing and has no
+           variance: for N(0, 1) against N(0, 2) it is 0.318, where k1 at a = 0 gives 0.693.
+           http://joschu.net/blog/kl-approx.html; Schulman et al. 2017, arXiv:1707.06347, section 4 (the penalty is the
+           exact KL).
+Applies.   Losses with a KL term, whatever its coefficient. A KL that is returned as a metric only is not judged, and k1
+           inside the reward is another design.
+Tested.    Log-probs -4 to -0.5 of the two policies in all pairs; for Gaussians, means 0 to 1 apart and deviations from
+           a half to double; for logits, 16 random pairs. Each sample alone. The sign of the coefficient is PPO413's.
+Severity.  Serious where the term is no KL at all, or is k1 although both distributions are at hand; potential for k1
+           from log-probs of samples alone.
+Fix.       Use the exact KL of the distributions; from samples alone k3 = r - 1 - log r, r = q / p at samples of p, is
+           >= 0.
 """
 
 import torch

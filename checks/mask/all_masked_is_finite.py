@@ -1,8 +1,9 @@
 """A batch without a single valid token gives a finite loss.
 
 Property.  With every entry masked, or every entry of one sequence, the loss and its gradients are finite.
-Why.       Overlong responses are masked as a whole (DAPO, Yu et al. 2025, arXiv:2503.14476, section 3.4), and a rank or a
-           micro-batch may get nothing else. 0 / 0 is NaN, and all-reduce hands it to every rank: volcengine/verl#782.
+Why.       Overlong responses are masked as a whole (DAPO, Yu et al. 2025, arXiv:2503.14476, section 3.4), and a rank
+           or a micro-batch may get nothing else. 0 / 0 is NaN, and all-reduce hands it to every rank:
+           volcengine/verl#782.
 Applies.   Losses that take a mask. A loss that returns a constant for such a batch passes: there is nothing to learn.
 Tested.    Eight sequences of five tokens, all of them masked; then one of the eight.
 Severity.  Potential: it takes a batch that many trainers never make.

@@ -1,15 +1,17 @@
 """What stands at masked places changes nothing.
 
-Property.  With a mask m of responses of different length: neither the loss nor any gradient depends on what any input holds
-           where m = 0, and d loss / d input = 0 there, for every term.
-Why.       Padding holds whatever the buffer held. A sum or mean that forgets the mask trains on it, or divides by it; most
-           often in the second term that somebody added, the entropy, the KL or the critic. DAPO, Yu et al. 2025,
+Property.  With a mask m of responses of different length: neither the loss nor any gradient depends on what any input
+           holds where m = 0, and d loss / d input = 0 there, for every term.
+Why.       Padding holds whatever the buffer held. A sum or mean that forgets the mask trains on it, or divides by it;
+           most often in the second term that somebody added, the entropy, the KL or the critic. DAPO, Yu et al. 2025,
            arXiv:2503.14476, eq. 8, sums over the tokens of each response and over nothing else.
 Applies.   Losses that take a mask. An advantage per sequence is no token and stays as it is.
-Tested.    Eight sequences of one to five tokens. At masked places every input is overwritten with numbers up to 50, log-probs
-           with numbers down to -50; the loss and the gradient for every input are compared with those before.
+Tested.    Eight sequences of one to five tokens. At masked places every input is overwritten with numbers up to 50,
+           log-probs with numbers down to -50; the loss and the gradient for every input are compared with those
+           before.
 Severity.  Serious: the gradient depends on padding, and its size on how much of it there is.
-Fix.       Multiply by the mask before each sum, and divide by the sum of the mask; once in a helper that every term calls.
+Fix.       Multiply by the mask before each sum, and divide by the sum of the mask; once in a helper that every term
+           calls.
 """
 
 import torch
@@ -33,7 +35,9 @@ def check(subject: Subject) -> Violation | None:
     first, second = direct.observe(batch), direct.observe(littered(batch, masked))
     moved = first.moved(second, subject.tolerance)
     pulled = {role: at(gradient, masked) for role, gradient in second.gradients.items()}
-    live = [f"d loss / d {role} where it is masked" for role, gradient in pulled.items() if not bool((gradient == 0).all())]
+    live = [
+        f"d loss / d {role} where it is masked" for role, gradient in pulled.items() if not bool((gradient == 0).all())
+    ]
     if not moved and not live:
         return None
     unharmed = lambda one, two: torch.equal(kept(one, masked), kept(two, masked))

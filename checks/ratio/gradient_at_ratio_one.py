@@ -31,7 +31,7 @@ def check(subject: Subject) -> Violation | None:
     slope = float((-gradient / advantage).median())
     want = -advantage * (slope if slope > 0 else 1.0)
     return worst(
-        Violation(_message(slope, gradient), site="policy", explains=("PPO102", "PPO103", "PPO105", "PPO106", "PPO107")),
+        Violation(_message(slope, gradient), site="policy", explains=("PPO102", "PPO103", "PPO106")),
         unless=(gradient - want).abs() <= 1e3 * subject.tolerance * want.abs().clamp_min(0.01),
         advantage=advantage,
         ratio=1.0,

@@ -1,13 +1,16 @@
 """The log-probs of independent action dimensions are summed before the ratio.
 
-Property.  For log-probs by dimension l_d: the loss depends on x = sum_d (l_d - l_old,d) alone, and off the clip its gradient
-           grows as exp(x). For a policy evaluated inside, the joint log-prob moves as the sum over the dimensions does.
-Why.       Independent dimensions have a joint probability that is the product. A mean over D dimensions is the D-th root of the
-           ratio: the clip acts D times too late, and each sample weighs 1/D. A ratio or clip for each dimension is another
-           objective. Schulman et al. 2017, arXiv:1707.06347, eq. 6; detail 25 of https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/
+Property.  For log-probs by dimension l_d: the loss depends on x = sum_d (l_d - l_old,d) alone, and off the clip its
+           gradient grows as exp(x). For a policy evaluated inside, the joint log-prob moves as the sum over the
+           dimensions does.
+Why.       Independent dimensions have a joint probability that is the product. A mean over D dimensions is the D-th
+           root of the ratio: the clip acts D times too late, and each sample weighs 1/D. A ratio or clip for each
+           dimension is another objective. Schulman et al. 2017, arXiv:1707.06347, eq. 6; detail 25 of
+           https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/
 Applies.   Targets that take log-probs by dimension, or means, deviations and actions.
-Tested.    A log-ratio of 0.1 to 0.6 of either sign, on one dimension and spread over all, for A of both signs; growth between
-           two log-ratios on the losing side. Inside: the change of the joint log-prob under a change of the means.
+Tested.    A log-ratio of 0.1 to 0.6 of either sign, on one dimension and spread over all, for A of both signs; growth
+           between two log-ratios on the losing side. Inside: the change of the joint log-prob under a change of the
+           means.
 Severity.  Serious: ratio, clip and gradient are those of another policy.
 Fix.       Sum the log-probs over the action dimensions, new and old, then take the exponential of the difference.
 """
@@ -63,7 +66,7 @@ def along_dimensions(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def moves(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far the joint log-prob moves when the means do, as computed by the target, and as the sum over dimensions moves."""
+    """How far the joint log-prob moves with the means: as the target computes it, and as the sum over dimensions."""
     batch = subject.rows(subject.capacity or 8)
     inputs = {role: batch[role] for role in batch if role not in subject.cuts}
     shifted = {**inputs, "mean": inputs["mean"] + 0.1}
@@ -71,6 +74,7 @@ def moves(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
     for given in (inputs, shifted):
         run = subject.run(given)
         made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts["log_prob"])
-        found.append(run.trace.tensors[made].detach().double().reshape(subject.layout.shape("advantage", len(batch["mean"])) + (-1,)).sum(-1))
+        by_row = run.trace.tensors[made].detach().double().reshape(len(batch["mean"]), -1)
+        found.append(by_row.sum(-1))
         wanted.append(gaussian_log_prob(given["action"], given["mean"], given["log_std"]))
     return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()

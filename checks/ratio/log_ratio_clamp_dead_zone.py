@@ -1,17 +1,18 @@
 """A clamp of the log-ratio takes the gradient from the samples that need correction most.
 
-Property.  With the log-ratio clamped at +-B: for A < 0 and a log-ratio beyond B the gradient is still that of the sample, as it is
-           just inside B.
-Why.       For A < 0 the loss grows with the ratio and the clip does not bound it, so that a bad action which became likely is
-           pushed back. A clamp bounds the loss and makes that gradient zero: at B = 10 a sample at log-ratio 12 has a loss of
-           22,026 |A| and no gradient. A tight clamp trades an explosion for a dead zone.
-           Schulman et al. 2017, arXiv:1707.06347, eq. 7; Ye et al. 2020, arXiv:1912.09729, eq. 3 stop the gradient openly.
-Applies.   Losses that clamp the log-ratio before the exponential. Not where a dual clip stops the gradient before the clamp.
+Property.  With the log-ratio clamped at +-B: for A < 0 and a log-ratio beyond B the gradient is still that of the
+           sample, as it is just inside B.
+Why.       For A < 0 the loss grows with the ratio and the clip does not bound it, so that a bad action which became
+           likely is pushed back. A clamp bounds the loss and makes that gradient zero: at B = 10 a sample at log-ratio
+           12 has a loss of 22,026 |A| and no gradient. A tight clamp trades an explosion for a dead zone. Schulman et
+           al. 2017, arXiv:1707.06347, eq. 7; Ye et al. 2020, arXiv:1912.09729, eq. 3 stop the gradient openly.
+Applies.   Losses that clamp the log-ratio before the exponential. Not where a dual clip stops the gradient before the
+           clamp.
 Tested.    Loss and gradient of one sample with A = -1 at log-ratios 0.98 B and B + 2, alone in its batch.
-Severity.  Serious where B is below 1 or below ln(1 + eps), since ordinary epochs reach that; potential for a wider clamp, which
-           is a design with a known cost.
-Fix.       Keep the clamp wide (10 to 20), stop the epoch on an exact KL so that it is never reached, or bound the loss by a
-           dual clip, which also stops this gradient, by design and in one place.
+Severity.  Serious where B is below 1 or below ln(1 + eps), since ordinary epochs reach that; potential for a wider
+           clamp, which is a design with a known cost.
+Fix.       Keep the clamp wide (10 to 20), stop the epoch on an exact KL so that it is never reached, or bound the loss
+           by a dual clip, which also stops this gradient, by design and in one place.
 """
 
 import math
@@ -42,7 +43,8 @@ def check(subject: Subject) -> Violation | None:
     log_ratio = torch.tensor([bound + BEYOND], dtype=torch.float64)
     return worst(
         Violation(
-            f"The clamp at {bound:g} leaves a sample at log-ratio {bound + BEYOND:g} with A = -1 a loss of {loss:.5g} and no gradient.",
+            f"The clamp at {bound:g} leaves a sample at log-ratio {bound + BEYOND:g} with A = -1 a loss of {loss:.5g} "
+            "and no gradient.",
             evidence={"bound": bound, "loss_beyond": loss, "gradient_inside": inside, "gradient_beyond": beyond},
             site="log_ratio_clamp",
             severity=Severity.SERIOUS if is_tight else Severity.POTENTIAL,

@@ -1,14 +1,16 @@
 """The order of the samples does not matter.
 
 Property.  Permuting all inputs alike leaves the loss as it is and permutes the gradients in the same way.
-Why.       The loss is an expectation over samples, Schulman et al. 2017, arXiv:1707.06347, eq. 9. Where it depends on their
-           order, one input is shifted or reversed against the others, a sample is dropped, or a weight follows the position:
-           credit goes to actions that did not earn it.
+Why.       The loss is an expectation over samples, Schulman et al. 2017, arXiv:1707.06347, eq. 9. Where it depends on
+           their order, one input is shifted or reversed against the others, a sample is dropped, or a weight follows
+           the position: credit goes to actions that did not earn it.
 Applies.   Flat data, and sequences as wholes. Not losses that turn rewards into advantages: those rows have an order.
 Tested.    Eight samples, or sequences of five tokens, in four orders; the loss to rounding, every gradient row by row.
 Severity.  Critical: advantages meet other samples' actions.
 Fix.       Index all tensors of a minibatch with the same indices, once, and reverse or roll none of them alone.
 """
+
+from functools import partial
 
 import torch
 
@@ -26,7 +28,9 @@ ORDERED = frozenset(("reward", "done", "terminated", "next_value"))
 
 def check(subject: Subject) -> Violation | None:
     if ORDERED & subject.available:
-        raise NotApplicable("rewards are turned into advantages inside: their rows are steps or groups, and have an order")
+        raise NotApplicable(
+            "rewards are turned into advantages inside: their rows are steps or groups, and have an order"
+        )
     direct = subject.direct
     batch = direct.batch(ragged=True)
     first = direct.observe(batch)
@@ -39,8 +43,8 @@ def check(subject: Subject) -> Violation | None:
                 f"Another order of the same samples changes {moved[0]}.",
                 counterexample={"order": order.tolist(), "got": second.loss.item(), "want": first.loss.item()},
                 evidence={"changed": moved},
-                explains=("PPO104", "PPO204", "PPO507"),
-                place=direct.parting(first.run, second.run, lambda one, two: corresponds(one, two, order)),
+                explains=("PPO104", "PPO204", "PPO206", "PPO507"),
+                place=direct.parting(first.run, second.run, partial(corresponds, order=order)),
             )
     return None
 

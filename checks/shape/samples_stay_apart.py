@@ -1,12 +1,13 @@
 """One sample's numbers never enter another sample's gradient.
 
-Property.  For samples i != j: d loss / d log_prob_i does not depend on advantage, log-prob or old log-prob of j, and
-           d loss / d value_i not on value, old value or target of j.
+Property.  For samples i != j: d loss / d log_prob_i does not depend on advantage, log-prob or old log-prob of j, and d
+           loss / d value_i not on value, old value or target of j.
 Why.       Each sample is its own evidence, Schulman et al. 2017, arXiv:1707.06347, eq. 7. A mean taken too early, or a
            broadcast, gives every action the credit of all: the policy learns that everything is average.
-Applies.   Losses with a policy or a value term. The advantage is the effective one: a normaliser, a group's or a tail's
-           statistic couples samples by design, as a sequence-level ratio couples the tokens of one sequence.
-Tested.    Eight samples within the clip; one number of one sample is moved, and the gradients of the other seven compared.
+Applies.   Losses with a policy or a value term. The advantage is the effective one: a normaliser, a group's or a
+           tail's statistic couples samples by design, as a sequence-level ratio couples the tokens of one sequence.
+Tested.    Eight samples within the clip; one number of one sample is moved, and the gradients of the other seven
+           compared.
 Severity.  Critical: credit is meaningless.
 Fix.       Multiply ratio and advantage sample by sample and take the mean last; give both operands one shape.
 """
@@ -28,6 +29,8 @@ ROWS, MOVED = 8, 4
 OTHERS = [row for row in range(ROWS) if row != MOVED]
 MOVES = {"value": 0.3, "old_value": 0.3, "return_": 0.5, "log_prob": 0.1, "old_log_prob": -0.1}
 
+EXPLAINS = ("PPO102", "PPO103", "PPO104", "PPO204", "PPO206", "PPO301")
+
 
 def check(subject: Subject) -> Violation | None:
     judged = False
@@ -40,7 +43,7 @@ def check(subject: Subject) -> Violation | None:
         if not bool(apart.all()):
             message = f"Moving the {moved} of one sample changes the gradient for the {wrt} of another."
             return worst(
-                Violation(message, site=term, place=subject.coupling(given, other)),
+                Violation(message, site=term, place=subject.coupling(given, other), explains=EXPLAINS),
                 unless=apart,
                 sample=torch.tensor(OTHERS),
                 got=after,
@@ -57,7 +60,11 @@ def cases(subject: Subject) -> Iterator[tuple[str, str, str, dict[str, torch.Ten
     known = subject.available | {"effective_advantage"}
     inputs = {"policy": ("log_prob", "old_log_prob", credit), "value": ("value", "old_value", "return_")}
     for term, names in inputs.items():
-        if term not in subject.anatomy.families or names[0] not in subject.available or f"{term}_spread" in subject.anatomy.sites:
+        if (
+            term not in subject.anatomy.families
+            or names[0] not in subject.available
+            or f"{term}_spread" in subject.anatomy.sites
+        ):
             continue
         given = {name: rows(name) for name in names if name in known}
         yield from ((term, names[0], name, given) for name in given)

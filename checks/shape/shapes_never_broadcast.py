@@ -1,14 +1,16 @@
 """No operation pairs every sample with every other by accident.
 
 Property.  No element-wise operation of the loss takes (N,) and (N, 1): broadcasting makes (N, N) of them.
-Why.       The mean over N x N pairs runs without an error and teaches every sample the average of all: a critic that predicts
-           the mean, a policy without credit. Shapes of the reference: openai/baselines,
+Why.       The mean over N x N pairs runs without an error and teaches every sample the average of all: a critic that
+           predicts the mean, a policy without credit. Shapes of the reference: openai/baselines,
            https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py, all (N,).
-Applies.   Shapes that the target itself makes, on the shapes in which it takes its inputs, or as they were recorded. Operands of
-           one rank, (N, K, 1) and (N, 1, K), are paired on purpose.
+Applies.   Shapes that the target itself makes, on the shapes in which it takes its inputs, or as they were recorded.
+           Operands of one rank, (N, K, 1) and (N, 1, K), are paired on purpose.
 Tested.    Every operation of one recorded call with eight samples, or eight sequences of five tokens.
-Severity.  Critical: credit is meaningless. Potential where only (N,) inputs do it, and (N, 1) beside a policy's (N, D) would fit.
-Fix.       Give both operands one shape: `squeeze(-1)` the critic's output, or drop `keepdim=True`. Assert equal shapes first.
+Severity.  Critical: credit is meaningless. Potential where only (N,) inputs do it, and (N, 1) beside a policy's (N, D)
+           would fit.
+Fix.       Give both operands one shape: `squeeze(-1)` the critic's output, or drop `keepdim=True`. Assert equal shapes
+           first.
 """
 
 from dataclasses import replace

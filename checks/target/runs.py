@@ -1,15 +1,16 @@
 """The target runs on every valid batch, however small or plain.
 
 Property.  A loss that runs on an ordinary batch raises on no other valid one.
-Why.       Trainers meet these batches: the last minibatch holds one sample, a sparse reward gives advantages that are all zero,
-           responses end at different lengths. The run dies hours after it began, or a handler drops the batch unseen.
-           Huang et al. 2022, 37 details, work with such remainders: vwxyzjn/cleanrl,
-           https://github.com/vwxyzjn/cleanrl/blob/fe8d8a03/cleanrl/ppo.py.
-Applies.   Functions that are called; a recording is not called again. Shapes and dtypes other than those in which the target
-           takes its inputs are not valid.
-Tested.    8 and 128 samples, one sample, one token, zero and constant advantages, log-ratios of +-20 and +-100, sequences of
-           different length, float32, and tensors whose memory is not contiguous.
-Severity.  Critical: training stops. Potential where only log-ratios of 100 or inputs that are not contiguous are refused.
+Why.       Trainers meet these batches: the last minibatch holds one sample, a sparse reward gives advantages that are
+           all zero, responses end at different lengths. The run dies hours after it began, or a handler drops the
+           batch unseen. Algorithm 1 of Schulman et al. 2017, arXiv:1707.06347, allows minibatches of every size M <= N
+           T.
+Applies.   Functions that are called; a recording is not called again. Shapes and dtypes other than those in which the
+           target takes its inputs are not valid.
+Tested.    8 and 128 samples, one sample, one token, zero and constant advantages, log-ratios of +-20 and +-100,
+           sequences of different length, float32, and tensors whose memory is not contiguous.
+Severity.  Critical: training stops. Potential where only log-ratios of 100 or inputs that are not contiguous are
+           refused.
 Fix.       Guard what needs two samples with `if len(advantages) > 1`; use `reshape` where `view` refuses.
 """
 
@@ -43,6 +44,7 @@ def check(subject: Subject) -> Violation | None:
         counterexample={"batch": name},
         evidence={"refused": list(refused), "accepted": [name for name in errors if name not in refused]},
         severity=Severity.POTENTIAL if name in FAR else Severity.CRITICAL,
+        explains=("PPO503", "PPO509"),
         place=refused[name].place,
     )
 

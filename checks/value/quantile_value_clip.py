@@ -1,11 +1,12 @@
 """A value clip on a quantile critic changes the distribution it predicts.
 
-Property.  A value clip keeps what a quantile critic is for: the clipped quantiles keep their order, and the ones that are within
-           the range of their own old value stay where they are.
-Why.       Clipping the mean and shifting all quantiles alike drags the tail with the mean, and a tail statistic (CVaR) with it;
-           clipping each quantile by itself may reorder them and keeps the wrong half of the Huber loss. The clip was made for
-           one number; there is no settled form for a distribution. Dabney et al. 2017, arXiv:1710.10044, section 3.1;
-           Andrychowicz et al. 2020, arXiv:2006.05990, found that clipping values hurts at every threshold.
+Property.  A value clip keeps what a quantile critic is for: the clipped quantiles keep their order, and the ones that
+           are within the range of their own old value stay where they are.
+Why.       Clipping the mean and shifting all quantiles alike drags the tail with the mean, and a tail statistic (CVaR)
+           with it; clipping each quantile by itself may reorder them and keeps the wrong half of the Huber loss. The
+           clip was made for one number; there is no settled form for a distribution. Dabney et al. 2017,
+           arXiv:1710.10044, section 3.1; Andrychowicz et al. 2020, arXiv:2006.05990, found that clipping values hurts
+           at every threshold.
 Applies.   Quantile critics with a value clip.
 Tested.    Quantiles [6 .. 10] against old ones with mean 3; the same mean with quantiles that each moved differently.
 Severity.  Potential: a design with a known cost, to be chosen knowingly.
@@ -33,7 +34,11 @@ def check(subject: Subject) -> Violation | None:
     moved, stretched = clipped_quantiles(subject, RISEN, OLD), clipped_quantiles(subject, STRETCHED, OLD)
     shift = (moved - RISEN).flatten()
     is_joint = bool((shift - shift.mean()).abs().max() <= 1e-9) and bool(shift.abs().max() > 0)
-    text = "shifts all quantiles alike, the tail with the mean" if is_joint else "moves each quantile by itself, and may reorder them"
+    text = (
+        "shifts all quantiles alike, the tail with the mean"
+        if is_joint
+        else "moves each quantile by itself, and may reorder them"
+    )
     return worst(
         Violation(
             f"The value clip {text}.",

@@ -49,14 +49,19 @@ def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
     if name == "mean":
         yield Edit(op, "a sum over the last dimension, then the mean", _sum_last)
     if op.via == "entropy":
-        yield Edit(op, "a sum over the action dimensions behind it", lambda func, args, kwargs: func(*args, **kwargs).sum(-1))
+        summed: Intervention = lambda func, args, kwargs: func(*args, **kwargs).sum(-1)
+        yield Edit(op, "a sum over the action dimensions behind it", summed)
     if name == "sum":
         yield Edit(op, "`mean` in place of `sum`", lambda func, args, kwargs: torch.mean(*args, **kwargs))
 
 
-def insertions_of(op: Op) -> Iterator[Edit]:
-    """Edits that add an operation after the call: a sign, a detach."""
+def signs_of(op: Op) -> Iterator[Edit]:
+    """The edit that negates what the call returns."""
     yield Edit(op, "its sign changed", lambda func, args, kwargs: -func(*args, **kwargs))
+
+
+def stops_of(op: Op) -> Iterator[Edit]:
+    """The edit that stops the gradient behind the call."""
     yield Edit(op, "a `detach()` behind it", lambda func, args, kwargs: func(*args, **kwargs).detach())
 
 

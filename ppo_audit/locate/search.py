@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Violation
-from ppo_audit.locate.edits import Edit, edits_of, insertions_of
+from ppo_audit.locate.edits import Edit, edits_of, signs_of, stops_of
+from ppo_audit.locate.mending import mended
+from ppo_audit.locate.place import Place
 from ppo_audit.locate.source import location_of
 from ppo_audit.recording.graph import backward_slice
 from ppo_audit.recording.trace import Op
 from ppo_audit.rules import Page, catalogue, load_check
+from ppo_audit.subjects.judged import Judged
+from ppo_audit.subjects.returns import Returns
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
 
@@ -23,25 +26,22 @@ GUARDS = ("PPO104", "PPO102", "PPO103", "PPO206", "PPO301", "PPO401")
 """Rules that a cure may not break: an edit that kills the loss cures everything."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a violation comes from, and the sentence that proves it; `proof` is empty where no edit cured it."""
 
-    location: Location | None
-    proof: str = ""
-
-
-def locate(subject: Subject, page: Page, violation: Violation) -> Place:
+def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site that the rule names."""
     if violation.place is not None:
         return Place(violation.place)
+    if isinstance(subject, Returns):
+        return mended(subject, page, violation)
     sites = subject.anatomy.sites
-    named = sites.get(violation.site) or sites.get("policy_weight") or sites.get("total")
+    named = sites.get(violation.site) or sites.get("policy_reduction") or sites.get("total")
     if page.rule.code in HAZARDS:
         return Place(_location(named, subject))
     cure = _cure(subject, page, violation)
     if cure is not None:
-        return Place(_location(cure.op, subject), f"With {cure.text}, the violation is gone and no guard rule is newly broken.")
+        return Place(
+            _location(cure.op, subject), f"With {cure.text}, the violation is gone and no guard rule is newly broken."
+        )
     return Place(_location(named, subject))
 
 
@@ -53,11 +53,21 @@ def _cure(subject: Subject, page: Page, violation: Violation) -> Edit | None:
     check = load_check(page)
     guards = [load_check(catalogue()[code]) for code in GUARDS if code in catalogue() and code != page.rule.code]
     guards = [guard for guard in guards if not _flags(guard, subject)]
-    for edit in islice(_candidates(subject, violation), BUDGET):
+    explained = [load_check(catalogue()[code]) for code in violation.explains if code in catalogue()]
+    partial: Edit | None = None
+    for edit in islice(_candidates(subject, page, violation), BUDGET):
         mended = subject.repaired({edit.op.key: edit.replacement})
-        if _passes(check, mended) and not any(_flags(guard, mended) for guard in guards):
+        if not _passes(check, mended) or any(_flags(guard, mended) for guard in guards) or _gives_up(subject, mended):
+            continue
+        if not any(_flags(other, mended) for other in explained):
             return edit
-    return None
+        partial = partial or edit
+    return partial
+
+
+def _gives_up(subject: Subject, mended: Subject) -> bool:
+    """Whether the edit removes something that the loss claims to do, such as the clip itself."""
+    return not subject.profile.claims <= mended.profile.claims
 
 
 def _passes(check: Callable[[Subject], Any], subject: Subject) -> bool:
@@ -76,15 +86,18 @@ def _flags(check: Callable[[Subject], Any], subject: Subject) -> bool:
         return True
 
 
-def _candidates(subject: Subject, violation: Violation) -> Iterator[Edit]:
-    """Replacements at the named site, then along the slice from the loss down; insertions last."""
+def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[Edit]:
+    """Replacements at the named site, then along the slice from the loss down; insertions last.
+
+    Only a missing stop-gradient is cured by one: any other violation goes away with the gradient.
+    """
     run = subject.run(subject.rows(subject.capacity or 8))
     ops = _ordered(subject, run, violation)
     for op in ops:
         yield from edits_of(op, tuple(run.trace.tensors[number].shape for number in op.inputs))
     for op in ops:
         if any(run.trace.tensors[number].is_floating_point() for number in op.outputs):
-            yield from insertions_of(op)
+            yield from (stops_of(op) if page.rule.family == "gradient-flow" else signs_of(op))
 
 
 def _ordered(subject: Subject, run: Run, violation: Violation) -> Sequence[Op]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers
-from ppo_audit.recording.trace import Op, OpKey, Trace
+from ppo_audit.recording.trace import Op, Trace
 
 ELEMENTWISE = frozenset(
-    "add radd iadd sub rsub isub subtract mul rmul imul multiply div truediv true_divide divide min max minimum maximum "
-    "fmin fmax where pow mse_loss smooth_l1_loss huber_loss l1_loss".split()
+    "add radd iadd sub rsub isub subtract mul rmul imul multiply div truediv true_divide divide min max minimum "
+    "maximum fmin fmax where pow mse_loss smooth_l1_loss huber_loss l1_loss".split()
 )
 QUOTIENTS = frozenset("div divide truediv true_divide itruediv".split())
 Faithful = Callable[[torch.Tensor, torch.Tensor], bool]
@@ -35,7 +35,9 @@ def parting(first: Trace, second: Trace, ends: tuple[int, int], faithful: Faithf
 
 
 def _agree(mine: tuple[int, ...], yours: tuple[int, ...], first: Trace, second: Trace, faithful: Faithful) -> bool:
-    pairs = ((first.tensors[a].detach().cpu(), second.tensors[b].detach().cpu()) for a, b in zip(mine, yours, strict=False))
+    pairs = (
+        (first.tensors[a].detach().cpu(), second.tensors[b].detach().cpu()) for a, b in zip(mine, yours, strict=False)
+    )
     return all(faithful(a, b) for a, b in pairs)
 
 
@@ -45,7 +47,7 @@ def same(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 
 def turned_non_finite(trace: Trace, total: int) -> Op | None:
-    """Where NaN or infinity is first made of finite inputs: the operation, or the one that made the zero it divides by."""
+    """Where NaN or infinity is first made of finite inputs: the operation, or the maker of the zero it divides by."""
     for op in backward_slice(trace, [total]):
         outputs = [trace.tensors[number] for number in op.outputs]
         inputs = [trace.tensors[number] for number in op.inputs]
@@ -65,7 +67,9 @@ def turned_gradient(trace: Trace, total: int) -> Op | None:
     ops = [op for op in backward_slice(trace, [total]) if trace.tensors[op.outputs[0]].requires_grad]
     numbers = list(dict.fromkeys(number for op in ops for number in (*op.inputs, *op.outputs)))
     live = [number for number in numbers if trace.tensors[number].requires_grad]
-    found = torch.autograd.grad(trace.tensors[total], [trace.tensors[n] for n in live], allow_unused=True, retain_graph=True)
+    found = torch.autograd.grad(
+        trace.tensors[total], [trace.tensors[n] for n in live], allow_unused=True, retain_graph=True
+    )
     fine = {number: gradient is None or _is_finite(gradient) for number, gradient in zip(live, found, strict=True)}
     return next((op for op in reversed(ops) if _all(fine, op.outputs) and not _all(fine, op.inputs)), None)
 
@@ -83,23 +87,22 @@ def written(trace: Trace, tensor: torch.Tensor) -> Op | None:
     return next((op for op in trace.ops for number in op.outputs if trace.tensors[number] is tensor), None)
 
 
-def outer_products(trace: Trace, roles: Mapping[int, Roles], replaced: Collection[OpKey] = ()) -> Iterator[Op]:
+def outer_products(trace: Trace, roles: Mapping[int, Roles]) -> Iterator[Op]:
     """Element-wise operations that pair every row with every other row: (N,) against (N, 1) gives (N, N).
 
-    Operands of one rank, (N, K, 1) against (N, 1, K), are paired on purpose; (N, 1) against (N, T) pairs nothing. A call that
-    was replaced is judged by its output alone, since its recorded inputs are not what the replacement made of them.
+    Operands of one rank, (N, K, 1) against (N, 1, K), are paired on purpose; (N, 1) against (N, T) pairs nothing.
     """
     for op in trace.ops:
-        operands = [number for number in dict.fromkeys(op.inputs) if trace.tensors[number].dim() and roles.get(number, NONE)]
+        operands = [
+            number for number in dict.fromkeys(op.inputs) if trace.tensors[number].dim() and roles.get(number, NONE)
+        ]
         shapes = [trace.tensors[number].shape for number in operands]
-        if plain(op.name) not in ELEMENTWISE or len(shapes) < 2 or not _is_outer(shapes):
-            continue
-        if op.key not in replaced or trace.tensors[op.outputs[0]].numel() > max(shape.numel() for shape in shapes):
+        if plain(op.name) in ELEMENTWISE and len(shapes) > 1 and _is_outer(shapes):
             yield op
 
 
 def column_maker(trace: Trace, roles: Mapping[int, Roles], op: Op) -> Op:
-    """Where the (N, 1) of an outer product was made: the operation that first gave it this shape, else the product itself."""
+    """Where the (N, 1) of an outer product was made: the operation that gave it this shape, else the product."""
     makers = producers(trace)
     longest = max(len(trace.tensors[number].shape) for number in op.inputs)
     number = next(number for number in op.inputs if len(trace.tensors[number].shape) == longest)

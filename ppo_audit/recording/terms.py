@@ -6,7 +6,7 @@ itself), `linear` the recorded chain of reductions, masks and shape changes betw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -99,9 +99,15 @@ class Splitter:
         return frozenset((self.family_of(number),)) if "log_prob" in found and found <= DIFFERENCES else found
 
 
-def split(trace: Trace, total: int, roles: Mapping[int, Roles], family: Family) -> list[Part]:
-    """The parts of `total`; an addition is opened only where its operands belong to different families."""
-    splitter, done = Splitter(trace, roles, family, producers(trace)), []
+def split(
+    trace: Trace, total: int, roles: Mapping[int, Roles], family: Family, leaves: Collection[int] = ()
+) -> list[Part]:
+    """The parts of `total`; an addition is opened only where its operands belong to different families.
+
+    `leaves` are the values that were put in place of intermediates: how the target makes them is no part of the loss.
+    """
+    makers = {number: op for number, op in producers(trace).items() if number not in leaves}
+    splitter, done = Splitter(trace, roles, family, makers), []
     pending = [Part(1.0, 1.0, total, splitter.family_of(total))]
     while pending:
         part = pending.pop()

@@ -116,12 +116,16 @@ class Trace:
 
 
 class Recorder(TorchFunctionMode):
-    """Records while active; `interventions` replace single calls by key."""
+    """Records while active. `placed` replaces what single calls return; `interventions` replace the calls, and theirs are recorded."""
 
-    def __init__(self, interventions: Mapping[OpKey, Intervention] | None = None) -> None:
+    def __init__(
+        self,
+        interventions: Mapping[OpKey, Intervention] | None = None,
+        placed: Mapping[OpKey, Intervention] | None = None,
+    ) -> None:
         super().__init__()
         self.trace = Trace()
-        self.interventions = interventions or {}
+        self.interventions, self.placed = interventions or {}, placed or {}
         self._occurrences: dict[tuple[str, str, int, str], int] = {}
 
     def __torch_function__(
@@ -132,9 +136,12 @@ class Recorder(TorchFunctionMode):
         name = name_of(func)
         via = None if via == name else via  # a method that torch writes in Python calls itself
         key = self._key(frame, name)
+        if key in self.interventions and key not in self.placed:
+            with self:
+                return self.interventions[key](func, args, kwargs)
         inputs = tuple(self.trace.value_of(leaf) for leaf in tensors_in((args, kwargs)))
         grad_enabled = torch.is_grad_enabled()
-        replacement = self.interventions.get(key)
+        replacement = self.placed.get(key)
         out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
         site = site_of(frame.f_code, frame.f_lasti) if frame else None
         if name in READS:

@@ -123,6 +123,8 @@ def _sites(
     sites |= {"log_ratio_clamp": op for op in guards}
     sites |= {"clip": op for op in ops if _clamps_ratio(op, roles) and op not in guards}
     sites |= {"surrogate": op for op in ops if plain(op.name) in CHOICES and "log_prob" in roles.get(op.outputs[0], NONE)}
+    given = run.numbers.get("advantage")
+    sites |= {"raw_branch": op for op in ops if given in op.inputs and "log_prob" in roles.get(op.outputs[0], NONE)}
     if advantage is not None:
         sites["effective_advantage"] = advantage
         sites |= dict(_statistics(run, roles, advantage))

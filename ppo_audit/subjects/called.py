@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -128,23 +127,22 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
 def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
     """The first layout on which the target runs without spreading one row over others; else the first that runs."""
     works: list[tuple[Layout, Run]] = []
-    first_error: Exception | None = None
+    errors: dict[str, None] = {}
     for layout in _layouts(available, asked):
         try:
             run = call_under_recorder(call, device, ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
         except UsageError:
             raise
         except Exception as error:
-            first_error = first_error or error
+            errors[describe(error)] = None
             continue
         works.append((layout, run))
         if not spreads(run) and _reaches_every_row(run) and not (layout.name == "columns" and _makes_columns(run)):
             return works[-1]
     if not works:
-        assert first_error is not None
-        raise UsageError(
-            f"`{label(call.function)}` raises on every layout of an ordinary batch; on the first it raised "
-            f"{describe(first_error)}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
+        raise UsageError(  # the error seen last is that of the layout which got furthest
+            f"`{label(call.function)}` raises on every layout of an ordinary batch, such as "
+            f"{[*errors][-1]}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
         )
     return works[0]
 
@@ -195,9 +193,12 @@ def _declared_dtype(values: Mapping[str, Any]) -> torch.dtype | None:
 
 
 def _described(asked: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        role: f"`{name}`" + (f" = {values[name]}" if name in values else "") for name, role in asked.items()
-    }
+    """How each role is passed: by which names, and with which value where the user set one."""
+    described: dict[str, str] = {}
+    for name, role in asked.items():
+        text = f"`{name}`" + (f" = {values[name]}" if name in values else "")
+        described[role] = f"{described[role]}, {text}" if role in described else text
+    return described
 
 
 def _with_cuts(subject: Subject, run: Run) -> Subject:

@@ -10,6 +10,7 @@ import torch
 
 from ppo_audit.errors import NotApplicable, TargetRaised
 from ppo_audit.findings import Location
+from ppo_audit.recording.graph import plain
 from ppo_audit.recording.parting import (
     Faithful,
     column_maker,
@@ -20,7 +21,6 @@ from ppo_audit.recording.parting import (
     turned_non_finite,
     written,
 )
-from ppo_audit.recording.graph import plain
 from ppo_audit.recording.trace import Op
 from ppo_audit.subjects.batch import LOG_PROBS, Batch, Layout
 from ppo_audit.subjects.run import Run
@@ -93,7 +93,7 @@ class Direct:
         subject = self.in_tokens(tokens)
         batch = subject.rows(self.subject.capacity or sequences, self.subject.seed + seed)
         if ragged and "mask" in batch:
-            batch["mask"] = self.mask(_ragged(self.mask_shape))
+            batch["mask"] = self.mask(_ragged(subject.layout.shape("mask", self.subject.capacity or sequences)))
         return batch
 
     def ragged_batch(self) -> tuple[Batch, torch.Tensor]:
@@ -131,11 +131,13 @@ class Direct:
         return Observation(run.loss.detach().cpu(), gradients, run)
 
     def raised(self, batch: Batch, dtype: torch.dtype | None = None) -> TargetRaised | None:
-        """What the target raises on a batch; None where it runs."""
+        """What the target raises on a batch; None where it runs, whatever it returns."""
         try:
             self.subject.run(batch, dtype)
         except TargetRaised as error:
             return error
+        except NotApplicable:  # it ran, and returned nothing to differentiate
+            return None
         return None
 
     def is_constant(self, batch: Batch) -> bool:
@@ -150,10 +152,11 @@ class Direct:
 
     def changed(self, run: Run, batch: Batch) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """The tensors that the target wrote into, by role: before and after."""
-        sign = lambda role: self.subject.log_prob_sign if role in LOG_PROBS else 1
-        before = {role: sign(role) * value for role, value in batch.items() if isinstance(value, torch.Tensor)}
+        signs = dict.fromkeys(LOG_PROBS, self.subject.log_prob_sign)
+        before = {role: signs.get(role, 1) * value for role, value in batch.items() if isinstance(value, torch.Tensor)}
         after = {role: run.given[role].detach().cpu() for role in before}
-        return {role: (old, after[role]) for role, old in before.items() if not torch.equal(old.to(after[role].dtype), after[role])}
+        pairs = {role: (old.to(after[role].dtype), after[role]) for role, old in before.items()}
+        return {role: pair for role, pair in pairs.items() if not torch.equal(*pair)}
 
     def writing(self, run: Run, role: str) -> Location | None:
         """Where the target writes into the tensor of a role."""
@@ -171,7 +174,7 @@ class Direct:
         """The first element-wise operation of an ordinary call that pairs every row with every other."""
         run = self.observe(self.batch()).run
         roles = self.subject.roles_of(run)
-        op = next(outer_products(run.trace, roles, self.subject.interventions), None)
+        op = next(outer_products(run.trace, roles), None)
         if op is None:
             return None
         shapes = tuple(tuple(run.trace.tensors[number].shape) for number in op.inputs)
@@ -185,11 +188,11 @@ class Direct:
 
 
 def _ragged(shape: tuple[int, ...]) -> torch.Tensor:
-    """1 where an entry counts: sequence i keeps its first tokens, a different number of them each; rows, two of three."""
+    """1 where an entry counts: each sequence keeps a different number of its first tokens; of rows, two of three."""
     if len(shape) == 1 or shape[1] == 1:
         keep = torch.arange(shape[0]) % 3 != 1
         return keep.to(torch.float64).reshape(shape)
-    lengths = 1 + torch.arange(shape[0]) * 2 % shape[1]
+    lengths = 1 + (1 + 3 * torch.arange(shape[0])) % shape[1]
     return (torch.arange(shape[1]) < lengths[:, None]).to(torch.float64)
 
 

@@ -56,14 +56,15 @@ def _weight_of_a_row(subject: Subject) -> float:
 def _gaussians(subject: Subject, other: str) -> Cases:
     """Gaussian pairs whose dimensions move alike: means up to 1 apart, deviations from a half to double."""
     means = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
-    spreads = torch.tensor([-0.6931471805599453, 0.0, 0.6931471805599453], dtype=torch.float64)
+    spreads = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64).log()
     mean, spread, other_spread = torch.cartesian_prod(means, spreads, spreads).T
     name = "std" if "std" in subject.available else "log_std"
-    wide = lambda row: row.unsqueeze(-1).expand(-1, subject.layout.shape("mean", 1)[-1])
-    form = (lambda row: row.exp()) if name == "std" else (lambda row: row)
-    columns = (mean, torch.zeros_like(mean), form(spread), form(other_spread))
+    if name == "std":
+        spread, other_spread = spread.exp(), other_spread.exp()
+    columns = (mean, torch.zeros_like(mean), spread, other_spread)
     names = ("mean", f"{other}_mean", name, f"{other}_{name}")
-    return {role: wide(row) for role, row in zip(names, columns, strict=True)}
+    dimensions = subject.layout.shape("mean", 1)[-1]
+    return {role: row.unsqueeze(-1).expand(-1, dimensions) for role, row in zip(names, columns, strict=True)}
 
 
 def _logits(other: str) -> Cases:

@@ -1,7 +1,7 @@
 """Paths on which a gradient leaves the loss although PPO holds their end constant: the missing `detach()`.
 
-Only paths that the target itself makes count: one input that plays two parts, as when advantages are formed from the values
-that the critic is trained on. What is merely passed in is the caller's to detach.
+Only paths that the target itself makes count: one input that plays two parts, as when advantages are formed from the
+values that the critic is trained on. What is merely passed in is the caller's to detach.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _with_ratio(ops: Sequence[Op], roles: Mapping[int, Roles]) -> set[int]:
 
 
 def _weights(op: Op, roles: Mapping[int, Roles], ratios: set[int]) -> Iterator[tuple[str, int]]:
-    """The constant operand where credit meets a ratio or a log-prob: the credit, or a second ratio, which is a weight."""
+    """The constant operand where credit meets a ratio or log-prob: the credit, or a second ratio, a weight."""
     pair = [number for number in operands(op)[:2] if number is not None]
     if plain(op.name) not in PRODUCTS or len(pair) != 2:
         return
@@ -86,7 +86,7 @@ def _weights(op: Op, roles: Mapping[int, Roles], ratios: set[int]) -> Iterator[t
 
 
 def _followed_targets(op: Op, run: Run, roles: Mapping[int, Roles]) -> Iterator[int]:
-    """The target of a regression, the side that holds returns or credit, where it follows the prediction as the other does."""
+    """The side of a regression that holds returns or credit, where it follows the prediction as the other does."""
     pair = [number for number in operands(op)[:2] if number is not None]
     if plain(op.name) not in ERRORS or len(pair) != 2 or "value" not in run.leaves:
         return
@@ -100,7 +100,7 @@ def _gradient(tensor: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor | None:
     if not (tensor.requires_grad and leaf.requires_grad):
         return None
     (gradient,) = torch.autograd.grad(tensor.sum(), [leaf], allow_unused=True, retain_graph=True)
-    return gradient  # type: ignore[no-any-return]
+    return gradient
 
 
 def _entry(run: Run, number: int, leaf: int, roles: Mapping[int, Roles]) -> Op | None:

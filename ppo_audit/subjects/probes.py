@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 import torch
 
 from ppo_audit.errors import NotApplicable
+from ppo_audit.findings import Location
+from ppo_audit.locate.source import location_of
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, substitute
+from ppo_audit.recording.terms import SCALES
 from ppo_audit.recording.trace import Op
 from ppo_audit.subjects.batch import VECTOR_ROLES
 from ppo_audit.subjects.run import Run
@@ -33,9 +37,9 @@ def branches(subject: Subject, run: Run) -> list[tuple[torch.Tensor, torch.Tenso
     """The operand pairs of every minimum or maximum of two surrogates, each of them ratio times advantage."""
     roles = subject.roles_of(run)
     products = {op.outputs[0] for op in run.trace.ops if plain(op.name) in PRODUCTS}
-    is_surrogate = lambda number: number in products and "log_prob" in roles[number] and bool(roles[number] & CREDITS)
+    surrogates = {number for number in products if "log_prob" in roles[number] and roles[number] & CREDITS}
     pairs = [op.inputs for op in run.trace.ops if plain(op.name) in EXTREMA and len(op.inputs) == 2]
-    chosen = [(a, b) for a, b in pairs if is_surrogate(a) and is_surrogate(b)]
+    chosen = [(a, b) for a, b in pairs if {a, b} <= surrogates]
     return [(run.trace.tensors[a].detach(), run.trace.tensors[b].detach()) for a, b in chosen]
 
 
@@ -64,8 +68,8 @@ def _called_again(op: Op, values: dict[int, torch.Tensor]) -> torch.Tensor:
 def with_action_dimensions(subject: Subject, count: int) -> Subject:
     """The same subject on actions of `count` dimensions."""
     vectors = {role for role in VECTOR_ROLES if role in subject.available and "logits" not in role}
-    tails = dict(subject.layout.tails)
-    tails |= {role: (*subject.layout.tail, count) for role in vectors | (tails.keys() - {"value", "old_value"})}
+    by_dimension = vectors | (subject.layout.tails.keys() - {"value", "old_value"})
+    tails = {**subject.layout.tails, **dict.fromkeys(by_dimension, (*subject.layout.tail, count))}
     return dataclasses.replace(subject, layout=dataclasses.replace(subject.layout, tails=tails))
 
 
@@ -84,3 +88,24 @@ def clipped_quantiles(subject: Subject, quantiles: torch.Tensor, old_quantiles: 
     if not made:
         raise NotApplicable("the clipped quantiles are not to be found in the recording")
     return run.trace.tensors[made[-1].outputs[0]].detach().double()
+
+
+@dataclass(frozen=True)
+class ClippedValue:
+    """What a value clip makes of predictions, (M,), which roles it makes it from, and where."""
+
+    values: torch.Tensor
+    depends_on: Roles
+    place: Location | None
+
+
+def clipped_value(subject: Subject, value: torch.Tensor, old_value: torch.Tensor) -> ClippedValue | None:
+    """The clipped prediction of each row as recorded; where a clamp acts on the value without it, what that clamp makes."""
+    run = subject.run(subject.rows(len(value), value=value, old_value=old_value))
+    roles, sites = subject.roles_of(run), subject.anatomy.sites
+    site = sites.get("quantile_clip", sites.get("value_clip"))
+    op = next((op for op in reversed(run.trace.ops) if site is not None and op.key == site.key), None)
+    if op is None:
+        return None
+    made = run.trace.tensors[op.outputs[0]].detach().double().reshape(-1)
+    return ClippedValue(made, roles[op.outputs[0]] - SCALES, location_of(op.site) if op.site else None)

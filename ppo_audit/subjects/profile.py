@@ -58,7 +58,10 @@ class Profile:
         low, high = (given if given is not None else found for given, found in zip(self.declared, self.clip, strict=True))
         if low is None and high is None:
             raise NotApplicable("the clip range is neither given nor to be measured")
-        return (2 - high if low is None else low, 2 - low if high is None else high)  # type: ignore[operator]
+        lower, upper = (2 - high if low is None else low, 2 - low if high is None else high)  # type: ignore[operator]
+        if not lower > 0:
+            raise NotApplicable(f"a bound of {upper:g} on the ratio leaves the lower side open")
+        return lower, upper
 
 
 def measure(subject: Subject) -> Profile:

@@ -63,16 +63,17 @@ def call_under_recorder(
     placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
     asked: dict[str, str] = {}
     given = {role: as_given(leaf, device) for role, leaf in leaves.items()}
-    recorder = Recorder({**interventions, **placed})
+    recorder = Recorder(interventions, placed)
     args, kwargs = call.arguments(given, asked)
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
     numbers = {role: recorder.trace.value_of(given[role]) for role in tensors}
     with modes_kept(), recorder:
-        outputs = named_outputs(call.function(*args, **kwargs), label(call.function))
+        returned = call.function(*args, **kwargs)
+        outputs = named_outputs(returned, label(call.function))
         loss = total_of(outputs, label(call.function))
     made = {op.key: op.outputs[0] for op in recorder.trace.ops}
     numbers |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
-    return Run(loss, recorder.trace.value_of(loss), outputs, recorder.trace, tensors, numbers, asked, given)
+    return Run(loss, recorder.trace.value_of(loss), _inner(returned) | outputs, recorder.trace, tensors, numbers, asked, given)
 
 
 @contextlib.contextmanager
@@ -103,6 +104,12 @@ def named_outputs(returned: Any, name: str) -> dict[str, torch.Tensor]:
             f"Return the loss as a torch tensor that still carries its graph."
         )
     return found
+
+
+def _inner(returned: Any) -> dict[str, torch.Tensor]:
+    """The tensors of a dict of metrics that is returned beside the loss."""
+    beside = [item for item in _items(returned).values() if isinstance(item, Mapping)]
+    return {str(key): value for item in beside for key, value in item.items() if isinstance(value, torch.Tensor)}
 
 
 def _describe(returned: Any) -> str:

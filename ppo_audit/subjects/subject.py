@@ -109,7 +109,7 @@ class Subject:
 
     def parts(self, run: Run) -> list[Part]:
         """The summands of the loss, each of one family."""
-        return split(run.trace, run.total, self.roles_of(run), family)
+        return split(run.trace, run.total, self.roles_of(run), family, frozenset(run.numbers.values()))
 
     def roles_of(self, run: Run) -> Mapping[int, Roles]:
         return dependencies(run.trace, run.numbers)
@@ -207,9 +207,9 @@ class Subject:
         """Where rows that are given alike in both come to differ: the call that mixes them with the others."""
         rows = self.capacity or self.whole_groups(_rows(first))
         one, two = ({role: _padded(values, 0, rows, rows) for role, values in given.items()} for given in (first, second))
-        alike = torch.stack([one[role] == two[role] for role in one]).all(0)
-        runs = [self.run(self.rows(rows, **given)) for given in (one, two)]
-        return self.direct.parting(*runs, lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[alike], b[alike]))
+        alike = torch.stack([torch.eq(one[role], two[role]) for role in one]).all(0)  # type: ignore[arg-type]
+        mixed = lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[alike], b[alike])
+        return self.direct.parting(self.run(self.rows(rows, **one)), self.run(self.rows(rows, **two)), mixed)  # type: ignore[arg-type]
 
     def _blamed(self, error: Exception) -> Exception:
         """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""

@@ -134,7 +134,7 @@ def _bind_one(parameter: inspect.Parameter, hint: Any, call: Call) -> Binding | 
     required = parameter.default is inspect.Parameter.empty
     if _is_record(hint):
         return Binding(name, container=hint, keyword=keyword)
-    if role is not None and not _is_flag(parameter) and (required or _takes_role(role, parameter)):
+    if role is not None and not _is_flag(parameter) and (required or name in call.values or _takes_role(role, parameter)):
         return Binding(name, role=role, keyword=keyword)
     if not required:
         return None
@@ -221,6 +221,7 @@ def unknown_name(name: str, call: Call) -> UsageError:
 
 def label(function: Any) -> str:
     """A name for a callable in messages."""
+    function = getattr(function, "func", function)  # of a functools.partial, what it calls
     return getattr(function, "__qualname__", None) or type(function).__name__
 
 

@@ -16,8 +16,14 @@ def held_settings(function: Callable[..., Any]) -> dict[str, float]:
     """Scalar roles by the names of closure variables and attributes, with the numbers they hold."""
     owner = getattr(function, "__self__", None)
     found = {**_variables(function), **(vars(owner) if hasattr(owner, "__dict__") else {})}
-    numbers = {name: value for name, value in found.items() if isinstance(value, int | float) and not isinstance(value, bool)}
-    return {role: float(number) for name, number in numbers.items() if (role := _scalar_role(name)) and abs(number) >= SMALLEST}
+    numbers = {
+        name: value for name, value in found.items() if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return {
+        role: float(number)
+        for name, number in numbers.items()
+        if (role := _scalar_role(name)) and abs(number) >= SMALLEST
+    }
 
 
 def _scalar_role(name: str) -> str | None:

@@ -114,11 +114,9 @@ def role_of(name: str) -> str | None:
     if name in SYMBOLS:
         return SYMBOLS[name]
     key = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
-    for candidate in (name.lower(), key, _PREFIX.sub("", key)):
-        role = _TENSORS.get(candidate) or _SCALARS.get(candidate)
-        if role:
-            return role
-    return _by_words(key)
+    bare = _PREFIX.sub("", key)
+    exact = (_TENSORS.get(candidate) or _SCALARS.get(candidate) for candidate in (name.lower(), key))
+    return next(filter(None, exact), None) or _by_words(key) or _TENSORS.get(bare) or _SCALARS.get(bare)
 
 
 def settle(names: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ppo_audit.reference.trainers import demonstrations
 from ppo_audit.reference.trainers.families import Categorical
-from ppo_audit.reference.trainers.optimise import gradient_step, set_learning_rate
+from ppo_audit.reference.trainers.optimise import gradient_step
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
 
 METRIC_SAMPLES = 4096  # of which the accuracy is measured
@@ -34,7 +34,7 @@ def iterate(trainer: Trainer) -> Metrics:
     Pomerleau (1991), "Efficient Training of Artificial Neural Networks for Autonomous Navigation".
     """
     config: BCConfig = trainer.config
-    set_learning_rate(trainer, config.learning_rate)
+    trainer.optimiser.learning_rate = config.learning_rate
     observation, action = samples_for(trainer)
     order = torch.from_numpy(trainer.rng.permutation(len(action)))
     losses = []

@@ -27,7 +27,7 @@ def save(trainer: Trainer, path: Path) -> None:
         "config": asdict(trainer.config),
         "network": trainer.network.state_dict(),
         "reference": None if trainer.reference is None else trainer.reference.state_dict(),
-        "optimiser": trainer.optimiser.state_dict(),
+        "optimiser": trainer.optimiser.state(),
         "collector": trainer.collector.state(),
         "numpy_rng": trainer.rng.bit_generator.state,
         "torch_rng": torch.get_rng_state(),
@@ -73,7 +73,7 @@ def restore(state: Mapping[str, Any], algorithms: Mapping[str, Algorithm]) -> Tr
     if state["reference"] is not None:
         trainer.reference = copy_of(trainer)
         trainer.reference.load_state_dict(state["reference"])
-    trainer.optimiser.load_state_dict(state["optimiser"])
+    trainer.optimiser.restore(state["optimiser"])
     trainer.collector.restore(state["collector"])
     trainer.rng.bit_generator.state = state["numpy_rng"]
     torch.set_rng_state(state["torch_rng"])

@@ -11,8 +11,6 @@ from ppo_audit.reference.trainers.rollout import policy_parameters
 from ppo_audit.reference.trainers.samples import Samples
 from ppo_audit.reference.trainers.trainer import Metrics, Trainer
 
-RECENT_EPISODES = 100
-
 
 @torch.no_grad()
 def policy_change(trainer: Trainer, samples: Samples, clip_range: float) -> Metrics:
@@ -36,7 +34,7 @@ def policy_change(trainer: Trainer, samples: Samples, clip_range: float) -> Metr
 
 def returns_of_episodes(trainer: Trainer) -> Metrics:
     """The mean return and length of the recent episodes; NaN before the first one ends."""
-    recent = trainer.collector.finished[-RECENT_EPISODES:]
-    returns, lengths = (np.array([episode[i] for episode in recent]) for i in (0, 1))
+    collector = trainer.collector
+    returns, lengths = (np.array([episode[i] for episode in collector.finished]) for i in (0, 1))
     mean = lambda values: float(values.mean()) if len(values) else float("nan")
-    return {"return": mean(returns), "length": mean(lengths), "episodes": float(len(trainer.collector.finished))}
+    return {"return": mean(returns), "length": mean(lengths), "episodes": float(collector.episodes)}

@@ -15,7 +15,7 @@ from torch import Tensor
 from ppo_audit.reference import advantages
 from ppo_audit.reference.surrogates import asymmetric_clipped_surrogate, linear_tail_ratio
 from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
-from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step, set_learning_rate
+from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step
 from ppo_audit.reference.trainers.ppo import done
 from ppo_audit.reference.trainers.rollout import Trajectory, collect, policy_parameters, with_old_network
 from ppo_audit.reference.trainers.samples import Samples, flattened, minibatches
@@ -48,7 +48,7 @@ class GRPOConfig:
 def iterate(trainer: Trainer) -> Metrics:
     """Whole episodes in groups, and one update on their valid steps."""
     config: GRPOConfig = trainer.config
-    set_learning_rate(trainer, SCHEDULES[config.schedule](config.learning_rate, done(trainer)))
+    trainer.optimiser.learning_rate = SCHEDULES[config.schedule](config.learning_rate, done(trainer))
     trajectory, valid = collect_episodes(trainer, config.group_size)
     trainer.steps += trajectory.reward.numel()
     samples = episode_samples(trainer, trajectory, valid, config)

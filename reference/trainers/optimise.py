@@ -9,12 +9,6 @@ from torch import Tensor
 from ppo_audit.reference.trainers.trainer import Trainer
 
 
-def set_learning_rate(trainer: Trainer, learning_rate: float) -> None:
-    """For the steps from here on."""
-    for group in trainer.optimiser.param_groups:
-        group["lr"] = learning_rate
-
-
 def gradient_step(trainer: Trainer, loss: Tensor, max_grad_norm: float) -> float:
     """Backward, clip the gradient to a global norm, step. The norm before clipping; a non-finite one is not stepped."""
     gradient = trainer.flat.grad

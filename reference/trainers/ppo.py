@@ -16,7 +16,7 @@ from torch import Tensor
 from ppo_audit.reference.advantages import normalise_batch
 from ppo_audit.reference.surrogates import clipped_surrogate, linear_tail_ratio
 from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
-from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step, set_learning_rate
+from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step
 from ppo_audit.reference.trainers.rollout import Rollout, collect, with_old_network
 from ppo_audit.reference.trainers.samples import Samples, minibatches, samples_of
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
@@ -96,7 +96,7 @@ def learn(
     trainer: Trainer, config: PPOConfig, samples: Samples, objective: Objective, critic_loss: CriticLoss
 ) -> Metrics:
     """One update on the samples of one rollout, and its metrics."""
-    set_learning_rate(trainer, SCHEDULES[config.schedule](config.learning_rate, done(trainer)))
+    trainer.optimiser.learning_rate = SCHEDULES[config.schedule](config.learning_rate, done(trainer))
     seen, norms = update(trainer, config, samples, objective, critic_loss)
     trainer.updates += 1
     return {

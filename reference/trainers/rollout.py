@@ -6,6 +6,7 @@ same torch code that the update uses; in the loop over steps only the actor runs
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from ppo_audit.reference.trainers.environments import Environments
 from ppo_audit.reference.trainers.families import Family
 from ppo_audit.reference.trainers.networks import Act
+
+RECENT_EPISODES = 100  # whose mean return is reported
 
 
 class Trajectory(NamedTuple):
@@ -48,21 +51,25 @@ class Collector:
     observation: np.ndarray
     running_return: np.ndarray
     running_length: np.ndarray
-    finished: list[tuple[float, int]] = field(default_factory=list)
+    finished: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
+    episodes: int = 0
 
     def state(self) -> dict[str, Any]:
         return {
             "environments": self.environments.state(),
             "running_return": self.running_return.tolist(),
             "running_length": self.running_length.tolist(),
-            "finished": self.finished[-100:],
+            "finished": list(self.finished),
+            "episodes": self.episodes,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.observation = self.environments.restore(state["environments"])
         self.running_return = np.array(state["running_return"])
         self.running_length = np.array(state["running_length"])
-        self.finished = [(float(r), int(n)) for r, n in state["finished"]]
+        self.finished.clear()
+        self.finished.extend((float(r), int(n)) for r, n in state["finished"])
+        self.episodes = state["episodes"]
 
     def begin(self, observation: np.ndarray) -> None:
         """Go on from fresh episodes; unfinished ones are forgotten."""
@@ -74,6 +81,7 @@ class Collector:
         self.running_length += 1
         for i in np.flatnonzero(ended):
             self.finished.append((float(self.running_return[i]), int(self.running_length[i])))
+            self.episodes += 1
             self.running_return[i] = self.running_length[i] = 0
 
 

@@ -19,7 +19,7 @@ from ppo_audit.reference.reductions import masked_constant_mean, masked_mean, ma
 from ppo_audit.reference.surrogates import asymmetric_clipped_surrogate, clip_fraction, linear_tail_ratio
 from ppo_audit.reference.trainers.diagnostics import returns_of_episodes
 from ppo_audit.reference.trainers.grpo import RELATIVE_TO_GROUP, collect_episodes
-from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step, set_learning_rate
+from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step
 from ppo_audit.reference.trainers.ppo import done
 from ppo_audit.reference.trainers.tokens import ANSWER_LENGTH, PADDING, PROMPT_LENGTH
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
@@ -60,7 +60,7 @@ class Texts(NamedTuple):
 def iterate(trainer: Trainer) -> Metrics:
     """Answers to fresh prompts in groups, and one update."""
     config: TokenGRPOConfig = trainer.config
-    set_learning_rate(trainer, SCHEDULES[config.schedule](config.learning_rate, done(trainer)))
+    trainer.optimiser.learning_rate = SCHEDULES[config.schedule](config.learning_rate, done(trainer))
     texts, reward = answered_texts(trainer, config)
     trainer.steps += int(texts.mask.sum())
     norms = []

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ppo_audit.reference.trainers.adam import Adam
 from ppo_audit.reference.trainers.environments import Environments, make_environments
 from ppo_audit.reference.trainers.families import Family, family_of, squashed_family_of
 from ppo_audit.reference.trainers.history import HistoryEnvironments
@@ -56,7 +57,7 @@ class Trainer:
     network: nn.Module
     act: Act
     flat: nn.Parameter
-    optimiser: torch.optim.Optimizer
+    optimiser: Adam
     rng: np.random.Generator
     total_steps: int
     steps: int = 0
@@ -86,7 +87,7 @@ def start(setup: Setup, config: Any, algorithm: Algorithm, total_steps: int) -> 
         network=network,
         act=actor_of(network),
         flat=flat,
-        optimiser=torch.optim.Adam([flat], eps=1e-5, fused=True),  # the algorithm sets the learning rate
+        optimiser=Adam(flat),  # the algorithm sets the learning rate
         rng=np.random.default_rng((setup.seed, 1)),
         total_steps=total_steps,
     )

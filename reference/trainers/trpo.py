@@ -12,7 +12,7 @@ from ppo_audit.reference.advantages import normalise_batch
 from ppo_audit.reference.surrogates import policy_gradient_surrogate, ratio
 from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
 from ppo_audit.reference.trainers.networks import SeparateNetwork
-from ppo_audit.reference.trainers.optimise import gradient_step, set_learning_rate
+from ppo_audit.reference.trainers.optimise import gradient_step
 from ppo_audit.reference.trainers.ppo import next_rollout
 from ppo_audit.reference.trainers.rollout import policy_parameters
 from ppo_audit.reference.trainers.samples import Samples, minibatches, samples_of
@@ -128,7 +128,7 @@ def write(parameters: list[Tensor], vector: Tensor) -> None:
 def fit_critic(trainer: Trainer, samples: Samples) -> None:
     """Regress the values on the returns. The actor's gradient is zero throughout, so Adam leaves it alone."""
     config: TRPOConfig = trainer.config
-    set_learning_rate(trainer, config.learning_rate)
+    trainer.optimiser.learning_rate = config.learning_rate
     for _ in range(config.value_epochs):
         for batch in minibatches(samples, config.minibatch_size, trainer.rng):
             loss = value_loss(trainer.network.value(batch.observation), batch.return_).mean()  # type: ignore[operator]

@@ -134,10 +134,12 @@ CORRECT = (
 
 FAULTS = (
     # 0xx target -----------------------------------------------------------------------------------------------------
-    Fault("log_std_taken_for_std", "normal_distribution", "Normal(mean, log_std.exp())", "Normal(mean, log_std)",
-          "PPO001", source="common slip", note="a log-std below 0 is refused by torch.distributions"),
-    Fault("log_of_minus_epsilon", "log_space_clip", "math.log1p(-clip_epsilon)", "math.log(-clip_epsilon)", "PPO001",
-          source="common slip"),
+    Fault("two_samples_demanded", "helper_chain", "        return x\n",
+          "        raise ValueError(\"two samples are needed\")\n", "PPO001", ("PPO509",), source="common slip",
+          note="a remainder minibatch of one sample ends the run"),
+    Fault("ragged_rows_stacked", "dapo_clip_higher", "token_loss.sum() / max(token_loss.numel(), 1)",
+          "token_loss.view(len(token_mask), -1).mean(-1).mean()", "PPO001", source="common slip",
+          note="valid tokens fill a rectangle only while no sequence ends early"),
     Fault("noise_on_advantages", "one_sided_clamp", "-(limited * advantages).mean()",
           "-(limited * (advantages + 0.01 * torch.randn_like(advantages))).mean()", "PPO002", ("PPO004",),
           source="D06"),

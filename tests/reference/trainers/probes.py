@@ -16,7 +16,8 @@ class Probe(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.elapsed, self.shown = 0, self.observe()
+        self.elapsed = 0
+        self.shown = self.observe()
         return self.shown, {}
 
     def step(self, action):

@@ -87,11 +87,12 @@ def test_a_box2d_world_and_continuous_actions_are_restored_too():
         environments, other = make_environments(name, 2), make_environments(name, 2)
         environments.reset(1)
         rng = np.random.default_rng(0)
-        draw = lambda r: r.integers(4, size=2) if "Lunar" in name else r.uniform(-2, 2, (2, 1)).astype(np.float32)
-        for _ in range(90):
-            environments.step(draw(rng))
+        discrete, continuous = rng.integers(4, size=(91, 2)), rng.uniform(-2, 2, (91, 2, 1)).astype(np.float32)
+        actions = discrete if "Lunar" in name else continuous
+        for action in actions[:90]:
+            environments.step(action)
         observation = other.restore(environments.state())
-        action = draw(rng)
+        action = actions[90]
         assert np.array_equal(environments.step(action)[0], other.step(action)[0]), name
         assert observation.dtype == np.float32
 

@@ -1,0 +1,67 @@
+"""The ratio is the exponential of a difference of log-probs.
+
+Property.  x = log_prob - old_log_prob; the recorded ratio is exp(x) (or exp(-x), whose sign PPO104 judges) for every old
+           log-prob. Where no exponential is recorded although a clip range is taken: on the side where the clip does not act
+           the policy gradient grows as exp(x), g(x) = exp(x) g(0).
+Why.       1 + x agrees with exp(x) at 0 only, a base of 2 moves the clip, and a quotient of log-probs is no ratio of
+           probabilities: importance weights are wrong as soon as the policy has moved. Schulman et al. 2017, arXiv:1707.06347,
+           eq. 6.
+Applies.   Targets that take new and old log-probs. Probabilities may be divided. Not CISPO, AWR, or losses without an old policy.
+Tested.    Eight log-ratios up to the reach of rules 102 to 107, at two old log-probs; A = +1 below and A = -1 above zero.
+Severity.  Critical: weights, clip and gradient belong to another quantity.
+Fix.       ratio = torch.exp(log_prob - old_log_prob)
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, ratio_maker, ratios, worst
+
+RULE = Rule(
+    code="PPO105",
+    name="ratio-is-exp-of-difference",
+    family="ratio",
+    severity=Severity.CRITICAL,
+    needs=("policy", "role:log_prob", "role:old_log_prob"),
+    must_flag=("one_plus_log_ratio", "base_two", "log_probs_divided", "exp_forgotten"),
+)
+STEPS = torch.tensor([-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0], dtype=torch.float64)
+
+
+def check(subject: Subject) -> Violation | None:
+    if subject.anatomy.has_ratio:
+        got, want, log_ratio = recorded(subject)
+    else:
+        got, want, log_ratio = grown(subject)
+    return worst(
+        Violation(
+            "The ratio is not the exponential of the difference of log-probs.",
+            site="ratio",
+            explains=("PPO101", "PPO102", "PPO103", "PPO104", "PPO106", "PPO107", "PPO204"),
+            place=ratio_maker(subject),
+        ),
+        unless=(got - want).abs() <= 1e3 * subject.tolerance * want.abs(),
+        log_ratio=log_ratio,
+        got=got,
+        want=want,
+    )
+
+
+def recorded(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ratios as recorded, of the exponential that fits best, and the exponential itself, (16,)."""
+    log_ratio = min(1.0, subject.profile.reach) * STEPS.repeat(2)
+    old = torch.tensor([-1.5, -0.7], dtype=torch.float64).repeat_interleave(8)
+    found = [(made, want) for made in ratios(subject, log_ratio, old) for want in (log_ratio.exp(), (-log_ratio).exp())]
+    if not found:
+        raise NotApplicable("the recorded exponentials have no entry for each sample")
+    got, want = min(found, key=lambda pair: float((pair[0] - pair[1]).abs().nan_to_num(torch.inf).max()))
+    return got, want, log_ratio
+
+
+def grown(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Policy gradients on the losing sides, and those that an exponential asks for, (8,)."""
+    if "clip_range" not in subject.scalars and None in subject.anatomy.clip_bounds:
+        raise NotApplicable("the loss has neither an exponential nor a clip range: it claims no ratio")
+    advantage = torch.where(STEPS < 0, 1.0, -1.0).double()
+    gradient = subject.policy(STEPS, advantage)
+    at_one = subject.policy(torch.zeros_like(STEPS), advantage)
+    return gradient, STEPS.exp() * torch.where(at_one == 0, -advantage, at_one), STEPS

@@ -1,0 +1,72 @@
+"""The total is the sum of its terms, each with its own coefficient and no other.
+
+Property.  total = policy + c_v value - c_e entropy (+ c_kl KL + ...): the coefficient of one term leaves the gradients of the
+           others as they are, and a critic whose values, targets and coefficient are taken has a gradient.
+Why.       A misplaced parenthesis or a term that never reached the sum is no error to Python. The entropy bonus is then scaled
+           by the critic's coefficient, or the critic does not learn while its loss is logged.
+           Schulman et al. 2017, arXiv:1707.06347, eq. 9.
+Applies.   Losses with at least one coefficient that can be set. An entropy that is never added is PPO404.
+Tested.    Value coefficient at 0, c and 2 c: the gradients for log-prob, entropy, means, deviations and logits. Entropy and KL
+           coefficient likewise: the gradient for the value. One batch of eight samples.
+Severity.  Critical: a term is missing, or is weighed by another one's coefficient.
+Fix.       Write `loss = policy_loss + value_coef * value_loss - entropy_coef * entropy` on one line.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, effects, joining, worst
+
+RULE = Rule(
+    code="PPO510",
+    name="terms-compose",
+    family="reduction",
+    severity=Severity.CRITICAL,
+    must_flag=("value_term_forgotten", "entropy_inside_parenthesis"),
+)
+ACTOR = ("log_prob", "entropy", "mean", "log_std", "std", "logits")
+OTHERS = {"value_coef": ACTOR, "entropy_coef": ("value",), "kl_coef": ("value",)}
+
+
+def check(subject: Subject) -> Violation | None:
+    judged = False
+    for coefficient, roles in OTHERS.items():
+        seen = effects(subject, coefficient)
+        if seen is None:
+            continue
+        judged = True
+        if coefficient == "value_coef" and _is_forgotten(subject, seen[1]):
+            return Violation(
+                "The values, their targets and a coefficient are given, but the value loss is not part of the total.",
+                counterexample={"got": 0.0, "want": "a gradient for the value"},
+                explains=("PPO007", "PPO301", "PPO305"),
+                place=joining(subject, "value"),
+            )
+        for role in roles:
+            if role in seen[0]:
+                violation = _coupled(subject, coefficient, role, seen[0][role], seen[2][role])
+                if violation is not None:
+                    return violation
+    if not judged:
+        raise NotApplicable("no coefficient can be set")
+    return None
+
+
+def _is_forgotten(subject: Subject, gradients: dict[str, torch.Tensor]) -> bool:
+    given = {"value", "return_"} <= subject.available
+    return given and not bool((gradients["value"] != 0).any())
+
+
+def _coupled(subject: Subject, name: str, role: str, before: torch.Tensor, after: torch.Tensor) -> Violation | None:
+    """Whether a coefficient that is no business of this input changes its gradient."""
+    before, after = (gradient.reshape(len(gradient), -1).sum(-1).double() for gradient in (before, after))
+    return worst(
+        Violation(
+            f"`{name}` changes the gradient for `{role}`, which belongs to another term.",
+            explains=("PPO404", "PPO007"),
+            place=joining(subject, "entropy" if role == "entropy" else "policy"),
+        ),
+        unless=(after - before).abs() <= 1e3 * subject.tolerance * before.abs().max().clamp_min(1e-6),
+        sample=torch.arange(len(before)),
+        got=after,
+        want=before,
+    )

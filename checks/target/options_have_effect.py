@@ -1,0 +1,97 @@
+"""Every option that is offered does something.
+
+Property.  For each number and switch that the target takes: another value changes its results on some batch.
+Why.       An option that is read nowhere, or not handed on to the helper, is worse than none: its owner sweeps it and reports
+           what it does. Andrychowicz et al. 2020, arXiv:2006.05990, measured fifty such choices; most matter little, so a dead
+           one is not noticed.
+Applies.   Arguments with a default, options of a loss class, numbers that a factory closed over; not what a loss cannot show
+           (learning rates, norms, seeds, logging), nor guards against zero. Not where two arguments play one role.
+Tested.    Numbers doubled and halved, switches turned, on three batches: ordinary, far apart with masked ends, and with
+           log-ratios and errors of several tens; compared bit by bit in the loss, every gradient and everything returned.
+Severity.  Potential: nothing is wrong until somebody relies on it.
+Fix.       Pass the option on, or remove it from the signature.
+"""
+
+import re
+from collections.abc import Iterator
+
+import torch
+
+from ppo_audit import NotApplicable, Option, Rule, Severity, Subject, Violation, doubly_played, options, suspect
+
+RULE = Rule(
+    code="PPO007",
+    name="options-have-effect",
+    family="target",
+    severity=Severity.POTENTIAL,
+    needs=("direct_call",),
+    must_flag=("value_clip_ignored", "switch_ignored", "delta_not_forwarded"),
+)
+ELSEWHERE = re.compile(
+    r"grad_norm|lr|learning|seed|log(_|$)|verbose|debug|metric|stats|target_kl|gamma|lam|epoch|device|dtype|^eps$|return_|compile"
+)
+GUARD = 1e-5
+Batch = dict[str, torch.Tensor | float]
+
+
+def check(subject: Subject) -> Violation | None:
+    if doubly_played(subject):
+        raise NotApplicable("two arguments play one role, so that a setting between them may have no effect")
+    offered = [
+        each for each in options(subject) if not ELSEWHERE.search(each.name) and not 0 < abs(each.value or 1) <= GUARD
+    ]
+    if not offered:
+        raise NotApplicable("the target offers no option that a loss could show")
+    batches = list(strata(subject))
+    plain = [seen(subject, batch) for batch in batches]
+    dead = [each.name for each in offered if not any(changes(each, batches, plain))]
+    if not dead:
+        return None
+    return Violation(
+        f"The option `{dead[0]}` has no effect.",
+        counterexample={"option": dead[0], "got": "the same results", "want": "other results on some batch"},
+        evidence={"without_effect": dead, "with_effect": [each.name for each in offered if each.name not in dead]},
+        signature=dead[0],
+        place=suspect(subject, dead[0]),
+    )
+
+
+def changes(option: Option, batches: list[Batch], plain: list[list[torch.Tensor]]) -> Iterator[bool]:
+    """Whether the option shows on a batch, for each of its other values; a value that is refused shows."""
+    value = option.value or 0
+    others = (
+        (not value,)
+        if isinstance(value, bool)
+        else (2 * value, value / 2)
+        if isinstance(value, float)
+        else (2 * value,)
+    )
+    for other in others:
+        subject = option.at(other)
+        for batch, before in zip(batches, plain, strict=True):
+            try:
+                after = seen(subject, batch)
+            except NotApplicable:
+                yield True
+                continue
+            yield len(after) != len(before) or not all(map(torch.equal, after, before))
+
+
+def seen(subject: Subject, batch: Batch) -> list[torch.Tensor]:
+    """Everything that one call shows: what it returns, and its gradients. NaN counts as zero."""
+    observed = subject.direct.observe(batch)
+    found = [*observed.numbers.values(), *(output.detach() for output in observed.run.outputs.values())]
+    return [tensor.double().nan_to_num() for tensor in found]
+
+
+def strata(subject: Subject) -> Iterator[Batch]:
+    """Ordinary, far apart, and very far apart batches; sequences end at different places."""
+    generator = torch.Generator().manual_seed(3)
+    for spread in (0.0, 1.0, 15.0):
+        batch = subject.direct.batch(ragged=True)
+        for role in ("log_prob", "value", "return_", "advantage", "mean", "logits", "reward"):
+            if role in batch and spread:
+                batch[role] = batch[role] + spread * torch.randn(
+                    batch[role].shape, generator=generator, dtype=torch.float64
+                )
+        yield batch

@@ -1,0 +1,200 @@
+"""The line of a fault in a helper: its source is edited in one place at a time, and what cures the violation proves the place."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import inspect
+import linecache
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ppo_audit.findings import Location, Violation
+from ppo_audit.locate.place import Place
+from ppo_audit.locate.slips import Function, Slip, slips
+from ppo_audit.locate.source import display
+from ppo_audit.rules import Page, catalogue, load_check
+
+SECONDS = 4.0
+"""Spent at the most on one violation; edits are tried in a fixed order, so that a faster machine only sees further."""
+
+
+class Mendable(Protocol):
+    """A helper that can be called with another function in place of its own."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def function(self) -> Callable[..., Any]: ...
+
+    def needs(self, names: Any) -> str | None: ...
+
+    def rebuilt(self, function: Callable[..., Any]) -> Mendable: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """The functions of a module that a target runs, as syntax trees, and how to build the target anew from them."""
+
+    module: types.ModuleType
+    file: str
+    functions: tuple[Function, ...]
+    owners: dict[int, ast.stmt]
+    target: Callable[..., Any]
+
+    def built(self, changed: Function) -> Callable[..., Any]:
+        """The target with one function compiled from its present tree, the module's others with it."""
+        namespace = dict(vars(self.module))
+        for statement in dict.fromkeys([*self.owners.values()]):
+            if statement is not self.owners[id(changed)]:
+                exec(_compiled(statement, self.file), namespace)
+        exec(compile(_alone(self.owners[id(changed)]), self.file, "exec"), namespace)
+        return _resolved(self.target, namespace)
+
+
+def mended(subject: Mendable, page: Page, violation: Violation) -> Place:
+    """The first edit that cures the violation and breaks no other rule; else the line at which the helper begins."""
+    source = source_of_target(subject.function)
+    if source is None:
+        return Place(None)
+    deadline = time.monotonic() + SECONDS
+    before = set(_flagged(subject))
+    partial: Place | None = None
+    for function in source.functions:
+        for slip in slips(function):
+            if time.monotonic() > deadline:
+                return partial or _start(source)
+            after = _outcome(subject, source, function, slip, page)
+            if after is None or after - before:
+                continue
+            place = _place(source, slip)
+            if not after & {*violation.explains}:
+                return place
+            partial = partial or place
+    return partial or _start(source)
+
+
+def _outcome(subject: Mendable, source: Source, function: Function, slip: Slip, page: Page) -> set[str] | None:
+    """The rules that flag the edited helper; None where the edit is no cure."""
+    slip.slot.put(slip.instead)
+    try:
+        other = subject.rebuilt(source.built(function))
+        if load_check(page)(other) is not None:
+            return None
+        return set(_flagged(other))
+    except Exception:  # an edit may break the helper in any way; then it is no cure
+        return None
+    finally:
+        slip.slot.put(slip.slot.node)
+
+
+def _flagged(subject: Mendable) -> Iterator[str]:
+    """The rules of the helper's kind that flag it; what cannot be judged any more counts as flagged."""
+    for code, page in catalogue().items():
+        if subject.kind in page.rule.kinds and subject.needs(page.rule.needs) is None:
+            try:
+                is_wrong = load_check(page)(subject) is not None
+            except Exception:
+                is_wrong = True
+            if is_wrong:
+                yield code
+
+
+def source_of_target(target: Callable[..., Any]) -> Source | None:
+    """The functions of a target's module that it runs, its own first; None where there is no source to edit."""
+    function = inspect.unwrap(target.func if isinstance(target, functools.partial) else target)
+    module = sys.modules.get(getattr(function, "__module__", "") or "")
+    file = inspect.getsourcefile(function) if inspect.isroutine(function) else None
+    if module is None or file is None or "<locals>" in function.__qualname__:
+        return None
+    tree = ast.parse("".join(linecache.getlines(file)))
+    owners = {id(node): statement for statement in tree.body for node in _definitions(statement)}
+    known = {node.name: node for statement in tree.body for node in _definitions(statement)}
+    name = function.__qualname__.rpartition(".")[2]
+    if name not in known:
+        return None
+    return Source(module, file, tuple(_reached(known[name], known)), owners, target)
+
+
+def _definitions(statement: ast.stmt) -> list[Function]:
+    """The function that a statement defines, or the methods of the class."""
+    if isinstance(statement, ast.FunctionDef):
+        return [statement]
+    return [each for each in statement.body if isinstance(each, ast.FunctionDef)] if isinstance(statement, ast.ClassDef) else []
+
+
+def _reached(first: Function, known: dict[str, Function]) -> Iterator[Function]:
+    """A function and those of its module that it calls, directly or not."""
+    pending, seen = [first], {first.name}
+    while pending:
+        function = pending.pop(0)
+        yield function
+        names = [getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function)]
+        for name in dict.fromkeys(names):
+            if name in known and name not in seen:
+                seen.add(name)
+                pending.append(known[name])
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(statement: ast.stmt, file: str) -> types.CodeType:
+    return compile(_alone(statement), file, "exec")
+
+
+def _alone(statement: ast.stmt) -> ast.Module:
+    """A module of one definition; annotations stay text, as most modules of this kind have it."""
+    future = ast.parse("from __future__ import annotations").body
+    return ast.fix_missing_locations(ast.Module([*future, statement], []))
+
+
+def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable[..., Any]:
+    """The target's counterpart in a namespace: function, method of the same object, or partial with the same arguments."""
+    if isinstance(target, functools.partial):
+        return functools.partial(_resolved(target.func, namespace), *target.args, **target.keywords)
+    owner = getattr(target, "__self__", None)
+    head, *rest = target.__qualname__.split(".")
+    found = functools.reduce(getattr, rest, namespace[head])
+    is_bound = owner is not None and not isinstance(owner, type)
+    return types.MethodType(found, owner) if is_bound else found  # type: ignore[no-any-return]
+
+
+def _place(source: Source, slip: Slip) -> Place:
+    node = slip.slot.node
+    was, now = ast.unparse(node), ast.unparse(ast.fix_missing_locations(slip.instead))
+    proof = f"With `{now}` in place of `{was}`, the violation is gone and no other rule is newly broken."
+    line = _edited_line(slip)
+    return Place(_location(source.file, line), proof, _diff(source.file, node, now))
+
+
+def _edited_line(slip: Slip) -> int:
+    """The line of an expression; of an operation over several lines, that of its operator, ahead of the right operand."""
+    node, instead = slip.slot.node, slip.instead
+    if isinstance(node, ast.BinOp) and isinstance(instead, ast.BinOp) and type(node.op) is not type(instead.op):
+        return node.right.lineno
+    return node.lineno
+
+
+def _start(source: Source) -> Place:
+    return Place(_location(source.file, source.functions[0].lineno))
+
+
+def _location(file: str, line: int) -> Location:
+    return Location(file=display(file), line=line, code=linecache.getline(file, line).rstrip("\n"))
+
+
+def _diff(file: str, node: ast.expr, text: str) -> str | None:
+    """The edit as a unified diff; None where the expression goes over several lines."""
+    if node.lineno != node.end_lineno or node.end_col_offset is None:
+        return None
+    lines = Path(file).read_text(encoding="utf-8").splitlines()
+    old = lines[node.lineno - 1]
+    before, after = old.encode()[: node.col_offset].decode(), old.encode()[node.end_col_offset :].decode()
+    new = [*lines[: node.lineno - 1], f"{before}{text}{after}", *lines[node.lineno :]]
+    return "\n".join(difflib.unified_diff(lines, new, display(file), display(file), n=1, lineterm=""))

@@ -1,0 +1,16 @@
+"""Where a violation comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ppo_audit.findings import Location
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a violation comes from, and the sentence that proves it; `proof` is empty where no edit cured it."""
+
+    location: Location | None
+    proof: str = ""
+    diff: str | None = None

@@ -1,0 +1,198 @@
+"""Slips in source text, undone one at a time: what may stand in place of an expression, likeliest first.
+
+Where a helper is plain Python, or loops over steps, one recorded call is too little to replace: the line is.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+OTHER_NAME = {
+    "var": "std", "std": "var", "mean": "sum", "sum": "mean", "min": "max", "max": "min", "repeat": "repeat_interleave",
+    "repeat_interleave": "repeat", "minimum": "maximum", "maximum": "minimum", "log2": "log", "log10": "log", "tile": "repeat",
+    "amin": "amax", "amax": "amin", "logical_and": "logical_or",
+}  # fmt: skip
+OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+MOST_INSERTED = 12
+"""Different factors and summands of a function that are tried as forgotten ones."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a syntax tree that holds an expression."""
+
+    parent: ast.AST
+    field: str
+    index: int | None
+    node: ast.expr
+
+    def put(self, expression: ast.expr) -> None:
+        """Set what stands here."""
+        if self.index is None:
+            setattr(self.parent, self.field, expression)
+        else:
+            getattr(self.parent, self.field)[self.index] = expression
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One expression, and what may belong in its place."""
+
+    slot: Slot
+    instead: ast.expr
+
+
+def slips(function: Function) -> Iterator[Slip]:
+    """Everything to try in one function: slips inside an expression, then wrong names, then what was left out or put in."""
+    slots = list(_slots(function))
+    for inside in (_rewritten, _renamed, _dropped):
+        for slot in slots:
+            yield from (Slip(slot, instead) for instead in inside(slot.node, function))
+    yield from _insertions(function, slots)
+
+
+def _slots(function: Function) -> Iterator[Slot]:
+    """Every expression of the body that is read, in the order of the source, outer ones first."""
+    pending: list[ast.AST] = list(reversed(function.body))
+    while pending:
+        parent = pending.pop()
+        inner: list[ast.AST] = []
+        for field, value in ast.iter_fields(parent):
+            for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if isinstance(node, ast.expr) and not isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+                    yield Slot(parent, field, index, node)
+                if isinstance(node, ast.AST):
+                    inner.append(node)
+        pending.extend(reversed(inner))
+
+
+def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """Another operator, index, operand order, comparison or number."""
+    if isinstance(node, ast.BinOp):
+        if type(node.op) in OTHER_OPERATOR:
+            yield ast.BinOp(node.left, OTHER_OPERATOR[type(node.op)](), node.right)
+        if isinstance(node.op, ast.Sub | ast.Div):
+            yield ast.BinOp(node.right, node.op, node.left)
+        yield from _regrouped(node)
+    elif isinstance(node, ast.Subscript):
+        yield from (ast.Subscript(node.value, index, ast.Load()) for index in _indices(node.slice))
+    elif isinstance(node, ast.Compare) and type(node.ops[0]) in OTHER_COMPARISON:
+        yield ast.Compare(node.left, [OTHER_COMPARISON[type(node.ops[0])]()], node.comparators)
+    elif isinstance(node, ast.IfExp):
+        yield ast.IfExp(node.test, node.orelse, node.body)
+    elif isinstance(node, ast.UnaryOp):
+        yield node.operand
+    elif isinstance(node, ast.Constant):
+        yield from (ast.Constant(value) for value in _numbers(node.value))
+
+
+def _regrouped(node: ast.BinOp) -> Iterator[ast.expr]:
+    """a - b / c as (a - b) / c, and the other way round."""
+    right, left = node.right, node.left
+    if isinstance(right, ast.BinOp):
+        yield ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
+    if isinstance(left, ast.BinOp):
+        yield ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
+
+
+def _indices(index: ast.expr) -> Iterator[ast.expr]:
+    one = ast.Constant(1)
+    if isinstance(index, ast.BinOp) and isinstance(index.op, ast.Add | ast.Sub) and isinstance(index.right, ast.Constant):
+        yield index.left
+    elif isinstance(index, ast.Name):
+        yield ast.BinOp(index, ast.Add(), one)
+        yield ast.BinOp(index, ast.Sub(), one)
+    elif isinstance(index, ast.Slice):
+        yield ast.Slice(None, ast.UnaryOp(ast.USub(), one), None)
+        yield ast.Slice(one, None, None)
+        yield ast.Slice(None, None, ast.UnaryOp(ast.USub(), one))
+        yield ast.Slice(None, None, None)
+    elif isinstance(index, ast.Tuple):
+        for position, element in enumerate(index.elts):
+            for other in _indices(element):
+                yield ast.Tuple([*index.elts[:position], other, *index.elts[position + 1 :]], ast.Load())
+
+
+def _numbers(value: object) -> tuple[float | int | bool, ...]:
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int):
+        return tuple(number for number in (0, 1, -1, 2) if number != value)
+    return tuple(number for number in (0.0, 1.0, 0.5, 1e-8) if number != value) if isinstance(value, float) else ()
+
+
+def _renamed(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """Another function or method of the kind, or another variable of the function."""
+    if isinstance(node, ast.Attribute) and node.attr in OTHER_NAME:
+        yield ast.Attribute(node.value, OTHER_NAME[node.attr], ast.Load())
+    if isinstance(node, ast.Name) and node.id in OTHER_NAME:
+        yield ast.Name(OTHER_NAME[node.id], ast.Load())
+    elif isinstance(node, ast.Name):
+        yield from (ast.Name(name, ast.Load()) for name in _variables(function) if name != node.id)
+
+
+def _variables(function: Function) -> list[str]:
+    """Parameters and locals, in order of appearance."""
+    arguments = function.args
+    given = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    made = [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return list(dict.fromkeys([*given, *made]))
+
+
+def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """One operand alone, the argument without the call around it, the loop the other way round."""
+    if isinstance(node, ast.BinOp):
+        yield node.left
+        yield node.right
+    elif isinstance(node, ast.Call):
+        yield from node.args[:2]
+        if isinstance(node.func, ast.Attribute):
+            yield node.func.value
+        if isinstance(node.func, ast.Name) and node.func.id in ("range", "zip", "enumerate"):
+            yield ast.Call(ast.Name("reversed", ast.Load()), [node], [])
+        for keyword in node.keywords:
+            yield ast.Call(node.func, node.args, [other for other in node.keywords if other is not keyword])
+
+
+def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
+    """What a sum or product of the function may have lost: a factor or summand that stands elsewhere in it, 1 - flag, a sign."""
+    factors, summands = _operands(function, ast.Mult), _operands(function, ast.Add)
+    flags = [ast.parse(f"(1 - {name}[{index}])", mode="eval").body for name in _variables(function) for index in _loop_variables(function)]
+    ends = [slot for slot in slots if _is_arithmetic(slot)]
+    for slot in ends:
+        for factor in [*factors, *flags][: 2 * MOST_INSERTED]:
+            yield Slip(slot, ast.BinOp(slot.node, ast.Mult(), factor))
+        for summand in summands:
+            yield Slip(slot, ast.BinOp(slot.node, ast.Sub(), summand))
+            yield Slip(slot, ast.BinOp(slot.node, ast.Add(), summand))
+        yield Slip(slot, ast.UnaryOp(ast.USub(), slot.node))
+        for text in ("{0}.mean()", "{0}.sum(-1)", "{0}.exp()", "{0}.log()", "{0} ** 0.5", "{0} / {0}.shape[-1]", "{0} * 0.5", "{0} + 1e-8"):
+            yield Slip(slot, ast.parse(text.format(f"({ast.unparse(slot.node)})"), mode="eval").body)
+
+
+def _is_arithmetic(slot: Slot) -> bool:
+    """Whether the expression is a value that is added, multiplied, assigned or returned."""
+    inside = isinstance(slot.parent, ast.BinOp | ast.Assign | ast.AugAssign | ast.Return | ast.UnaryOp | ast.Call)
+    return inside and slot.field != "func" and isinstance(slot.node, ast.BinOp | ast.Name | ast.Subscript | ast.Call)
+
+
+def _operands(function: Function, kind: type[ast.operator]) -> list[ast.expr]:
+    """Distinct operands of products, or of sums and differences, in the function."""
+    kinds = (ast.Add, ast.Sub) if kind is ast.Add else (kind,)
+    found: dict[str, ast.expr] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, kinds):
+            for operand in (node.left, node.right):
+                if isinstance(operand, ast.Name | ast.Subscript | ast.Attribute | ast.BinOp | ast.Call):
+                    found.setdefault(ast.unparse(operand), operand)
+    atoms = sorted(found.values(), key=lambda node: len(ast.unparse(node)))
+    return [copy.deepcopy(node) for node in atoms[:MOST_INSERTED]]
+
+
+def _loop_variables(function: Function) -> list[str]:
+    return [node.target.id for node in ast.walk(function) if isinstance(node, ast.For) and isinstance(node.target, ast.Name)][:1]

@@ -1,0 +1,95 @@
+"""What clips in the policy term: recorded ratios, clamps and bounds, with their values on a chosen batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ppo_audit.findings import Location
+from ppo_audit.recording.graph import NONE, operands, plain, producers
+from ppo_audit.recording.trace import Op
+from ppo_audit.subjects.anatomy import CHOICES, CLAMPS
+from ppo_audit.subjects.boundary import log_ratios
+from ppo_audit.subjects.places import place_of, recorded, slice_of
+from ppo_audit.subjects.probes import CREDITS
+from ppo_audit.subjects.run import Run
+from ppo_audit.subjects.subject import Subject
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """A recorded clamp that a log-prob passes: what went in and what came out, (M,), and where it stands."""
+
+    before: torch.Tensor
+    after: torch.Tensor
+    place: Location | None
+
+
+@dataclass(frozen=True)
+class DualBound:
+    """The constant c of a bound c A that the surrogate is compared with, and where it is compared."""
+
+    c: float
+    place: Location | None
+
+
+def ratios(subject: Subject, log_ratio: torch.Tensor, old: torch.Tensor) -> list[torch.Tensor]:
+    """What every exponential of a difference of log-probs in the policy term gives for each row, (M,)."""
+    rows = len(old)
+    run = subject.run(subject.rows(rows, **subject.at(log_ratio, torch.ones_like(old), old)))
+    roles = subject.roles_of(run)
+    found = [op.outputs[0] for op, _, _ in log_ratios(slice_of(subject, run, "policy"), roles)]
+    values = [run.trace.tensors[number].detach().double() for number in found if "log_prob" in roles[number]]
+    return [value.reshape(rows, -1)[:, 0] for value in values if value.numel() and value.numel() % rows == 0]
+
+
+def ratio_maker(subject: Subject) -> Location | None:
+    """Where new and old log-prob first meet, or the exponential of what they make."""
+    run = recorded(subject)
+    roles, ops = subject.roles_of(run), slice_of(subject, run, "policy")
+    exponentials = [op for op, _, _ in log_ratios(ops, roles) if "log_prob" in roles[op.outputs[0]]]
+    meeting = [op for op in ops if {"log_prob", "old_log_prob"} <= roles.get(op.outputs[0], NONE)]
+    return place_of((exponentials or meeting or [None])[0])
+
+
+def policy_clamps(subject: Subject, run: Run) -> list[Clamp]:
+    """Every clamp of the policy term whose input depends on a log-prob."""
+    roles, tensors = subject.roles_of(run), run.trace.tensors
+    ops = [op for op in slice_of(subject, run, "policy") if plain(op.name) in CLAMPS]
+    live = [op for op in ops if "log_prob" in roles.get(op.inputs[0], NONE)]
+    flat = lambda number: tensors[number].detach().double().reshape(-1)
+    return [Clamp(flat(op.inputs[0]), flat(op.outputs[0]), place_of(op)) for op in live]
+
+
+def dual_bound(subject: Subject) -> DualBound | None:
+    """The bound of a dual clip: an operand of a minimum or maximum that is one constant times the effective advantage."""
+    rows = subject.capacity or 8
+    advantage = torch.linspace(-2.0, 2.5, rows, dtype=torch.float64)
+    run = subject.run(subject.rows(rows, **subject.at(torch.zeros_like(advantage), advantage)))
+    roles = subject.roles_of(run)
+    for op in slice_of(subject, run, "policy"):
+        pair = [number for number in operands(op)[:2] if number is not None]
+        if plain(op.name) not in CHOICES - {"where"} or len(pair) != 2:
+            continue
+        for bound, other in (pair, pair[::-1]):
+            found = roles.get(bound, NONE)
+            if found & CREDITS and "log_prob" not in found and "log_prob" in roles.get(other, NONE):
+                constant = _factor(run, bound, advantage)
+                if constant is not None:
+                    return DualBound(constant, _maker_place(run, op, bound, constant))
+    return None
+
+
+def _factor(run: Run, number: int, advantage: torch.Tensor) -> float | None:
+    """|c| where a value is c times the advantage, for samples of both signs."""
+    factors = run.trace.tensors[number].detach().double().reshape(-1)
+    if factors.numel() != len(advantage):
+        return None
+    factors = factors / advantage
+    return float(factors.abs().median()) if bool(((factors - factors[0]).abs() <= 1e-6).all()) else None
+
+
+def _maker_place(run: Run, op: Op, bound: int, constant: float) -> Location | None:
+    """Where to point: the bound itself where its constant is below one, else the comparison."""
+    return place_of(producers(run.trace).get(bound)) if constant < 1 else place_of(op)

@@ -1,0 +1,8 @@
+"""What the engine judges: a loss made measurable, or a helper alone. Both say their kind, their roles and what they need."""
+
+from __future__ import annotations
+
+from ppo_audit.subjects.returns import Returns
+from ppo_audit.subjects.subject import Subject
+
+Judged = Subject | Returns

@@ -1,0 +1,151 @@
+"""What a target lets its user set: arguments with a default, options of its constructor, numbers that a closure holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ppo_audit.subjects.run import call_under_recorder
+from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.calling import Call, bind
+from ppo_audit.targets.names import is_scalar, role_of
+
+Function = Callable[..., Any]
+SIMPLE = (bool, int, float)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting by name, its value as the audit finds it, and the subject with another value in its place."""
+
+    name: str
+    value: float | bool | None
+    at: Callable[[float | bool], Subject]
+
+    @property
+    def role(self) -> str | None:
+        """The scalar role that the name suggests."""
+        role = role_of(self.name)
+        return role if role is not None and is_scalar(role) else None
+
+
+def options(subject: Subject) -> list[Option]:
+    """The numbers and switches that a called target offers; none for a recording."""
+    call = _call(subject)
+    if call is None:
+        return []
+    sources = (_captured(call.function), _constructed(call.function), _fields(call), _asked(subject, call), _arguments(call))
+    offered = {name: value for source in sources for name, value in source.items()}
+    return [Option(name, value, functools.partial(_at, subject, name)) for name, value in offered.items()]
+
+
+def option(subject: Subject, role: str) -> Option | None:
+    """The setting that plays a scalar role."""
+    return next((found for found in options(subject) if found.role == role), None)
+
+
+def _call(subject: Subject) -> Call | None:
+    evaluate = subject.evaluate
+    if not isinstance(evaluate, functools.partial) or evaluate.func is not call_under_recorder:
+        return None
+    return evaluate.args[0] if isinstance(evaluate.args[0], Call) else None
+
+
+def _captured(function: Function) -> dict[str, Any]:
+    """Numbers in the closure of a function that a factory made."""
+    cells = getattr(function, "__closure__", None) or ()
+    names = function.__code__.co_freevars if cells else ()
+    held = {name: cell.cell_contents for name, cell in zip(names, cells, strict=True)}
+    return {name: value for name, value in held.items() if isinstance(value, SIMPLE)}
+
+
+def _constructed(function: Function) -> dict[str, Any]:
+    """Options of the constructor of a module, as its attributes hold them."""
+    owner = getattr(function, "__self__", None)
+    if not isinstance(owner, torch.nn.Module):
+        return {}
+    names = inspect.signature(type(owner)).parameters
+    return {name: value for name in names if isinstance(value := getattr(owner, name, None), SIMPLE)}
+
+
+def _fields(call: Call) -> dict[str, Any]:
+    """Fields with a plain default of the dataclasses that the target takes."""
+    records = [binding.container for binding in call.bindings if dataclasses.is_dataclass(binding.container)]
+    found = {field.name: field.default for record in records for field in dataclasses.fields(record)}
+    return {name: call.values.get(name, value) for name, value in found.items() if isinstance(value, SIMPLE)}
+
+
+def _asked(subject: Subject, call: Call) -> dict[str, Any]:
+    """Scalars that the target's containers were asked for."""
+    named = {name.rpartition(".")[2]: role for name, role in call.overrides.items() if role in subject.scalars}
+    return {name: call.scalar(role, name) for name, role in named.items()}
+
+
+def _arguments(call: Call) -> dict[str, Any]:
+    """Parameters with a default that is a number or a switch, in force unless the user set another."""
+    values = {name: call.values.get(name, default) for name, default in call.defaults.items()}
+    return {name: value for name, value in values.items() if isinstance(value, SIMPLE)}
+
+
+def _at(subject: Subject, name: str, value: float | bool) -> Subject:
+    """The subject with one option at another value."""
+    call = _call(subject)
+    assert call is not None
+    function = call.function
+    if name in _captured(function) and name not in call.defaults:
+        call = dataclasses.replace(call, function=_recaptured(function, name, value))
+    elif name in _constructed(function) and name not in call.defaults:
+        call = dataclasses.replace(call, function=_rebuilt(function, name, value))
+    else:
+        overrides = {role: given for given, role in call.overrides.items()}
+        call = bind(function, overrides, {**call.values, name: value})
+    evaluate = functools.partial(call_under_recorder, call, *subject.evaluate.args[1:])  # type: ignore[attr-defined]
+    return dataclasses.replace(subject, evaluate=evaluate)
+
+
+def _recaptured(function: Function, name: str, value: object) -> Function:
+    """The same code over another cell; functions inside keep theirs."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    closure = tuple(types.CellType(value) if free == name else cell for free, cell in cells)
+    fresh = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, closure)
+    fresh.__kwdefaults__ = function.__kwdefaults__
+    return fresh
+
+
+def _rebuilt(function: Function, name: str, value: object) -> Function:
+    """The method of a module built anew with its options, one of them changed."""
+    owner = function.__self__  # type: ignore[attr-defined]
+    fresh: Function = getattr(type(owner)(**{**_constructed(function), name: value}), function.__name__)
+    return fresh
+
+
+def doubly_played(subject: Subject) -> bool:
+    """Whether two arguments play one role, so that they hold the same numbers and a setting between them has no effect."""
+    call = _call(subject)
+    roles = list(call.overrides.values()) if call else []
+    names = [binding.role for binding in call.bindings if binding.role] if call else []
+    return len(roles) != len(set(roles)) or len(names) != len(set(names))
+
+
+def effects(subject: Subject, role: str, factors: tuple[float, ...] = (0.0, 1.0, 2.0)) -> list[Mapping[str, torch.Tensor]] | None:
+    """The gradient for every input on one ordinary batch, with a coefficient at 0, once and twice its value."""
+    found = option(subject, role)
+    if found is None:
+        return None
+    unit = found.value or 1.0
+    return [dict(_gradients(found.at(factor * unit))) for factor in factors]
+
+
+def _gradients(subject: Subject) -> Iterator[tuple[str, torch.Tensor]]:
+    run = subject.run(subject.rows(8))
+    for role, leaf in run.leaves.items():
+        if leaf.requires_grad:
+            (gradient,) = torch.autograd.grad(run.loss, [leaf], allow_unused=True, retain_graph=True)
+            yield role, torch.zeros_like(leaf) if gradient is None else gradient.detach()

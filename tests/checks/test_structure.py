@@ -1,0 +1,201 @@
+"""Rules about calling, masking, order and shape: silent on correct losses, at the edited line of faulty ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ppo_audit.findings import Severity, Status
+from tests.checks.audits import (
+    CORRECT,
+    audit_source,
+    correct_report,
+    fault_report,
+    faults_of,
+    finding_of,
+    outcome_of,
+)
+from tests.corpus.catalogue import Correct, Fault, edited_line
+
+RULES = ("PPO001", "PPO002", "PPO003", "PPO005", "PPO008", "PPO501", "PPO503", "PPO504", "PPO507", "PPO508")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.parametrize("correct", CORRECT)
+class TestCorrectLosses:
+    def test_none_of_the_rules_flags_it(self, correct: Correct):
+        report = correct_report(correct.path, correct.attribute, RULES)
+        assert [(finding.rule, finding.message) for finding in report.findings] == []
+
+    def test_every_rule_ends_in_passed_or_skipped(self, correct: Correct):
+        report = correct_report(correct.path, correct.attribute, RULES)
+        assert {outcome.status for outcome in report.outcomes} <= {Status.PASSED, Status.SKIPPED}
+
+
+@pytest.mark.parametrize("fault", faults_of(*RULES))
+class TestFaults:
+    def test_its_rule_flags_it_at_its_line(self, fault: Fault, tmp_path: Path):
+        finding = finding_of(fault_report(fault, tmp_path), fault.rule)
+        assert finding.location is not None
+        assert finding.location.line == edited_line(fault)
+
+    def test_there_is_a_counterexample(self, fault: Fault, tmp_path: Path):
+        assert finding_of(fault_report(fault, tmp_path), fault.rule).counterexample
+
+    def test_the_rules_of_this_family_name_one_cause(self, fault: Fault, tmp_path: Path):
+        found = fault_report(fault, tmp_path, *RULES).findings
+        assert [finding.rule for finding in found] == [fault.rule]
+
+
+def loss(body: str, parameters: str = "log_prob, old_log_prob, advantages", clip: str = "0.2") -> str:
+    return f"import torch\n\n\ndef loss({parameters}, clip_range={clip}):\n    {body}\n"
+
+
+SURROGATE = "-torch.min(r * advantages, r.clamp(1 - clip_range, 1 + clip_range) * advantages)"
+
+
+class TestRuns:
+    def test_a_batch_that_is_too_large_is_refused_at_the_line_that_raises(self, tmp_path: Path):
+        body = f"r = (log_prob - old_log_prob).exp()\n    assert len(r) <= 8\n    return {SURROGATE}.mean()"
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO001"), "PPO001")
+        assert "a large batch" in finding.message
+        assert finding.location.line == 6
+        assert finding.severity is Severity.CRITICAL
+
+    def test_refusing_what_is_far_away_is_potential_only(self, tmp_path: Path):
+        body = f"r = (log_prob - old_log_prob).exp()\n    assert (r < 1e20).all()\n    return {SURROGATE}.mean()"
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO001"), "PPO001")
+        assert finding.severity is Severity.POTENTIAL
+        assert finding.counterexample["batch"] == "log-ratios of 100"
+
+    def test_other_rules_skip_what_the_target_refuses(self, tmp_path: Path):
+        body = f"r = (log_prob - old_log_prob).exp()\n    assert (r < 1e3).all()\n    return {SURROGATE}.mean()"
+        outcome = outcome_of(audit_source(loss(body), tmp_path, "PPO101"), "PPO101")
+        assert outcome.status is Status.SKIPPED
+        assert "the target raised AssertionError" in outcome.reason
+
+
+class TestDeterministic:
+    @pytest.mark.parametrize(
+        "noise", ["random.random()", "numpy.random.rand()", "torch.rand(()).item()", "next(COUNT)"]
+    )
+    def test_every_source_of_noise_is_seen(self, noise: str, tmp_path: Path):
+        source = "import itertools\nimport random\n\nimport numpy\n" + loss(
+            f"r = (log_prob - old_log_prob).exp() * (1 + 0.01 * {noise})\n    return {SURROGATE}.mean()"
+        )
+        report = audit_source(source + "\n\nCOUNT = itertools.count()\n", tmp_path, "PPO002")
+        assert finding_of(report, "PPO002").location.line == 9
+
+    def test_it_explains_what_the_comparing_rules_find(self, tmp_path: Path):
+        body = f"r = (log_prob - old_log_prob).exp() + 0.1 * torch.rand(())\n    return {SURROGATE}.mean()"
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO002", "PPO504"), "PPO002")
+        assert finding.also == ("PPO504",)
+
+
+class TestLeavesInputsAlone:
+    def test_a_view_is_followed(self, tmp_path: Path):
+        body = (
+            "flat = advantages.view(-1)\n    "
+            "flat -= flat.mean()\n    "
+            "r = (log_prob - old_log_prob).exp()\n    "
+            f"return {SURROGATE}.mean()"
+        )
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO003"), "PPO003")
+        assert finding.location.line == 6
+
+
+class TestFinite:
+    def test_a_gradient_alone_is_enough(self, tmp_path: Path):
+        body = (
+            "r = (log_prob - old_log_prob).exp()\n    "
+            "bonus = (old_log_prob * 0 * log_prob).sqrt().mean()\n    "
+            "return (-r * advantages).mean() + bonus"
+        )
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO005"), "PPO005")
+        assert finding.evidence["not_finite"] == ["d loss / d log_prob"]
+        assert finding.location.line == 6
+
+    def test_modes_that_the_target_leaves_behind_do_not_outlive_it(self, tmp_path: Path):
+        body = (
+            "r = (log_prob - old_log_prob).exp()\n    "
+            f"total = {SURROGATE}.mean()\n    "
+            "torch.set_grad_enabled(False)\n    "
+            "return total"
+        )
+        assert audit_source(loss(body), tmp_path, "PPO104").error is None
+
+
+class TestStopGradients:
+    def test_being_differentiable_in_what_is_given_is_no_fault(self, tmp_path: Path):
+        body = f"r = (log_prob - old_log_prob).exp()\n    return {SURROGATE}.mean() + ((values - returns) ** 2).mean()"
+        report = audit_source(loss(body, "log_prob, old_log_prob, advantages, values, returns"), tmp_path, "PPO008")
+        assert outcome_of(report, "PPO008").status is Status.PASSED
+
+    def test_a_live_importance_weight_is_found_where_it_is_made(self, tmp_path: Path):
+        body = "w = (log_prob - old_log_prob).exp().clamp(max=2.0)\n    return -(w * advantages * log_prob).mean()"
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO008"), "PPO008")
+        assert finding.location.line == 5
+
+
+class TestMask:
+    def test_garbage_in_a_per_sequence_advantage_is_no_garbage(self):
+        """The corpus holds such losses; here only that they are judged at all."""
+        path = next(param.values[0].path for param in CORRECT if param.values[0].name == "grpo_sequence_mean")
+        assert outcome_of(correct_report(path, "loss", RULES), "PPO501").status is Status.PASSED
+
+    def test_a_constant_for_an_empty_batch_is_finite(self, tmp_path: Path):
+        body = (
+            "r = (log_prob - old_log_prob).exp()\n    if not mask.any():\n        return torch.zeros(())\n"
+            f"    return ({SURROGATE} * mask).sum() / mask.sum()"
+        )
+        report = audit_source(loss(body, "log_prob, old_log_prob, advantages, mask"), tmp_path, "PPO503")
+        assert outcome_of(report, "PPO503").status is Status.PASSED
+
+
+class TestSamplesStayApart:
+    def test_a_normaliser_is_no_cross_talk(self, tmp_path: Path):
+        body = (
+            "advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n    "
+            "r = (log_prob - old_log_prob).exp()\n    "
+            f"return {SURROGATE}.mean()"
+        )
+        report = audit_source(loss(body), tmp_path, "PPO507")
+        assert outcome_of(report, "PPO507").status is Status.PASSED
+
+    def test_advantages_by_groups_through_a_matrix_are_no_cross_talk(self, tmp_path: Path):
+        body = (
+            "same = (groups[:, None] == groups[None, :]).to(advantages.dtype)\n"
+            "    advantages = advantages - (same @ advantages) / same.sum(1)\n"
+            f"    r = (log_prob - old_log_prob).exp()\n    return {SURROGATE}.mean()"
+        )
+        report = audit_source(loss(body, "log_prob, old_log_prob, advantages, groups"), tmp_path, "PPO507", "PPO508")
+        assert report.findings == ()
+
+
+class TestShapes:
+    def test_columns_beside_the_parameters_of_a_policy_are_a_doubt_and_no_more(self, tmp_path: Path):
+        body = (
+            "log_prob = torch.distributions.Normal(mean, log_std.exp()).log_prob(action).sum(-1, keepdim=True)\n"
+            f"    r = (log_prob - old_log_prob).exp()\n    return {SURROGATE}.mean()"
+        )
+        report = audit_source(loss(body, "mean, log_std, action, old_log_prob, advantages"), tmp_path, "PPO508")
+        assert finding_of(report, "PPO508").severity is Severity.POTENTIAL
+
+    def test_a_pairing_of_one_rank_is_meant(self, tmp_path: Path):
+        body = (
+            "u = returns.view(-1, 1, 1) - quantiles.unsqueeze(-1) + 0 * quantiles.unsqueeze(1)\n"
+            f"    r = (log_prob - old_log_prob).exp()\n    return {SURROGATE}.mean() + u.abs().mean()"
+        )
+        report = audit_source(loss(body, "log_prob, old_log_prob, advantages, quantiles, returns"), tmp_path, "PPO508")
+        assert outcome_of(report, "PPO508").status is Status.PASSED
+
+    def test_a_loss_function_of_torch_is_seen_through(self, tmp_path: Path):
+        body = (
+            "r = (log_prob - old_log_prob).exp()\n"
+            "    critic = torch.nn.functional.mse_loss(values.reshape(-1, 1), returns)\n"
+            f"    return {SURROGATE}.mean() + critic"
+        )
+        report = audit_source(loss(body, "log_prob, old_log_prob, advantages, values, returns"), tmp_path, "PPO508")
+        assert finding_of(report, "PPO508").location.line == 6

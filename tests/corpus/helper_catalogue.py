@@ -1,0 +1,154 @@
+"""The corpus of helpers: functions that are judged alone, and faults as one edit each of a correct one.
+
+`kind` is what the tool must take a helper for. `attribute` is the function of the file that is audited. Faults are written
+as in `catalogue.py`: `old` occurs exactly once in its base and is replaced by `new`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "helpers"
+
+
+@dataclass(frozen=True)
+class Helper:
+    name: str
+    attribute: str
+    kind: str
+    note: str = ""
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.py"
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    base: str
+    old: str
+    new: str
+    rule: str
+    source: str = ""
+
+
+def source_of(fault: Fault) -> str:
+    """The text of the faulty file."""
+    text = (FOLDER / f"{fault.base}.py").read_text()
+    count = text.count(fault.old)
+    assert count == 1, f"`{fault.name}`: its old text occurs {count} times in {fault.base}.py, expected once"
+    return text.replace(fault.old, fault.new)
+
+
+def write(fault: Fault, folder: Path) -> Path:
+    """The faulty file, written into `folder` under the fault's name."""
+    path = folder / f"{fault.name}.py"
+    path.write_text(source_of(fault))
+    return path
+
+
+HELPERS = (
+    Helper("gae_cleanrl", "gae", "returns", note="flags of starts, `next_done` behind the last step"),
+    Helper("gae_buffer", "compute_returns_and_advantage", "returns", note="fills a buffer of arrays"),
+    Helper("gae_masks", "compute_returns", "returns", note="T + 1 values and masks of 1 - done"),
+    Helper("gae_lists", "compute_gae", "returns", note="F35: built from the end and restored"),
+    Helper("gae_numpy", "estimate_advantages", "returns"),
+    Helper("gae_matrix", "advantages", "returns", note="no recursion"),
+    Helper("gae_truncation", "gae", "returns", note="a dict with a value target"),
+    Helper("gae_folded", "gae", "returns", note="F17: bootstrap through the reward"),
+    Helper("gae_normalised", "compute_gae", "returns", note="normalises on the way out"),
+    Helper("gae_batch_first", "gae", "returns", note="time along the second axis"),
+    Helper("gae_tokens", "get_advantages_and_returns", "returns", note="a mask over tokens is no flag"),
+    Helper("rewards_to_go", "rewards_to_go", "returns", note="no values, no lambda"),
+    Helper("td_lambda_returns", "td_lambda_returns", "returns", note="F26: a lambda-return is a target"),
+    Helper("bootstrapped_returns", "compute_returns", "returns", note="masks of 1 - done of the same step"),
+    Helper("spinup_targets", "finish_path", "returns", note="rewards to go beside GAE"),
+    Helper("one_step_advantage", "td_advantage", "returns", note="lambda = 0 built in"),
+)
+
+# fmt: off
+
+FAULTS = (
+    # 601 the TD error -----------------------------------------------------------------------------------------------
+    Fault("value_not_subtracted", "gae_truncation", "next_value - value", "next_value", "PPO601", "G01"),
+    Fault("gamma_forgotten_in_delta", "gae_lists", "rewards[step] + gamma * values[step + 1]",
+          "rewards[step] + values[step + 1]", "PPO601", "G01"),
+    Fault("reward_one_step_late", "gae_cleanrl", "delta = rewards[t] +", "delta = rewards[t - 1] +", "PPO601",
+          "R133 openai/spinningup#50"),
+    Fault("last_bootstrap_forgotten", "gae_cleanrl", "            nextvalues = next_value\n",
+          "            nextvalues = 0.0\n", "PPO601", "R134 vwxyzjn/cleanrl#16"),
+    Fault("own_value_as_successor", "gae_numpy", "values[t + 1] - values[t]", "values[t] - values[t]", "PPO601", "G01"),
+    Fault("value_added", "gae_masks", "- value_preds[step]\n", "+ value_preds[step]\n", "PPO601", "G01"),
+    Fault("buffer_gamma_twice", "gae_buffer", "gamma * next_values * next_non_terminal - buffer",
+          "gamma**2 * next_values * next_non_terminal - buffer", "PPO601", "G03"),
+    Fault("last_advantage_is_zero", "gae_batch_first", "in reversed(range(horizon))", "in reversed(range(horizon - 1))",
+          "PPO601", "R158 PufferAI/PufferLib#445"),
+    # 602 the discounted return --------------------------------------------------------------------------------------
+    Fault("rewards_to_go_undiscounted", "rewards_to_go", "reward + gamma * discounted_reward",
+          "reward + discounted_reward", "PPO602", "G02"),
+    Fault("rewards_to_go_not_restored", "rewards_to_go", "result.insert(0, discounted_reward)",
+          "result.append(discounted_reward)", "PPO602", "F35 gone wrong"),
+    Fault("returns_without_bootstrap", "bootstrapped_returns", "    R = next_value\n", "    R = 0 * next_value\n",
+          "PPO602", "G02"),
+    Fault("discount_from_the_wrong_side", "rewards_to_go", "reward + gamma * discounted_reward",
+          "gamma * (reward + discounted_reward)", "PPO602", "G02"),
+    # 603 the recursion ----------------------------------------------------------------------------------------------
+    Fault("loop_not_reversed", "gae_masks", "in reversed(range(rewards.size(0)))", "in range(rewards.size(0))", "PPO603",
+          "G10"),
+    Fault("lambda_ignored", "gae_truncation", "gamma * lmbda * not_done[t]", "gamma * not_done[t]", "PPO603", "G05"),
+    Fault("gamma_missing_in_decay", "gae_numpy", "gamma * lam * alive * carry", "lam * alive * carry", "PPO603", "G16"),
+    Fault("carry_from_own_slot", "gae_batch_first", "(1 - dones[:, t]) * carry", "(1 - dones[:, t]) * advantages[:, t]",
+          "PPO603", "R136 4kasha/CartPole_PPO#1"),
+    Fault("carry_never_kept", "gae_cleanrl", "advantages[t] = lastgaelam = delta", "advantages[t] = delta", "PPO603",
+          "R136 4kasha/CartPole_PPO#1"),
+    Fault("list_not_restored", "gae_lists", "returns.insert(0, gae + values[step])", "returns.append(gae + values[step])",
+          "PPO603", "F35 gone wrong"),
+    Fault("decay_exponent_one_high", "gae_matrix", ".clamp(min=0)", ".clamp(min=1)", "PPO603", "R161"),
+    Fault("tokens_not_turned_back", "gae_tokens", "reversed_advantages[::-1]", "reversed_advantages", "PPO603", "G22"),
+    Fault("lambda_squared", "gae_normalised", "lambda_coefficient * advantage", "lambda_coefficient**2 * advantage",
+          "PPO603", "G16"),
+    # 604 termination ------------------------------------------------------------------------------------------------
+    Fault("carry_through_ends", "gae_numpy", "gamma * lam * alive * carry", "gamma * lam * carry", "PPO604",
+          "R140 PaddlePaddle/PARL#47"),
+    Fault("bootstrap_through_ends", "gae_batch_first", "following * (1 - dones) - values", "following - values", "PPO604",
+          "R142 MorvanZhou/Reinforcement-learning-with-tensorflow#153"),
+    Fault("flag_one_step_early", "gae_masks", "value_preds[step + 1] * masks[step + 1]",
+          "value_preds[step + 1] * masks[step]", "PPO604", "R131 hill-a/stable-baselines#385"),
+    Fault("flags_inverted", "td_lambda_returns", "not_done = 1.0 - dones", "not_done = dones", "PPO604", "G07"),
+    Fault("whole_error_masked", "gae_lists", "(1 - dones[step]) - values[step]", "(1 - dones[step]) - values[step] * (1 - dones[step])",
+          "PPO604", "G07"),
+    Fault("carry_reset_on_wrong_side", "gae_cleanrl", "gamma * gae_lambda * nextnonterminal * lastgaelam",
+          "gamma * gae_lambda * (1 - dones[t]) * lastgaelam", "PPO604", "R137 alessiodm/drl-zh#13"),
+    Fault("episodes_strung_together", "rewards_to_go", "        if is_terminal:\n", "        if False:\n", "PPO604",
+          "R139 philtabor/Youtube-Code-Repository#58"),
+    Fault("last_flag_forgotten", "gae_buffer", "            next_non_terminal = 1.0 - dones\n",
+          "            next_non_terminal = 1.0\n", "PPO604", "R143 openai/spinningup#257"),
+    Fault("target_through_ends", "one_step_advantage", "next_values * (1 - dones)", "next_values", "PPO604", "R142"),
+    # 605 truncation -------------------------------------------------------------------------------------------------
+    Fault("truncation_ignored", "gae_truncation", "not_terminated * (1.0 - truncated.to(value.dtype))", "not_terminated",
+          "PPO605", "R145 Toni-SM/skrl#259"),
+    Fault("reset_value_as_successor", "gae_folded", "alive = 1.0 - torch.maximum(terminated, truncated)",
+          "alive = 1.0 - terminated", "PPO605", "R152 pytorch/rl b28e4a462"),
+    Fault("carry_through_truncation", "gae_matrix", "ended = (terminated + truncated).clamp(max=1.0)", "ended = terminated",
+          "PPO605", "R160 micdoh/XLRON#34"),
+    # 606 targets ----------------------------------------------------------------------------------------------------
+    Fault("returns_are_advantages", "gae_cleanrl", "returns = advantages + values", "returns = advantages", "PPO606", "G14"),
+    Fault("returns_of_normalised", "gae_normalised", "    returns = advantages + values\n    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n",
+          "    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n    returns = advantages + values\n", "PPO606", "A11"),
+    Fault("returns_minus_values", "gae_folded", "return adv, adv + values", "return adv, adv - values", "PPO606", "G14"),
+    Fault("returns_of_other_values", "gae_numpy", "advantages + values[:-1]", "advantages + values[1:]", "PPO606", "G14"),
+    # 607 environments -----------------------------------------------------------------------------------------------
+    Fault("carry_is_a_mean", "gae_truncation", "lmbda * not_done[t] * carry", "lmbda * not_done[t] * carry.mean()", "PPO607", "G15"),
+    Fault("delta_of_summed_values", "gae_cleanrl", "nextvalues * nextnonterminal - values[t]",
+          "nextvalues.mean() * nextnonterminal - values[t]", "PPO607", "G15"),
+    Fault("time_flattened", "bootstrapped_returns", "R = rewards[step] + gamma * R * masks[step]",
+          "R = rewards[step] + gamma * R.roll(1, -1) * masks[step]", "PPO607", "G15"),
+    # 608 hidden constants -------------------------------------------------------------------------------------------
+    Fault("rewards_clipped_inside", "gae_batch_first", "deltas = rewards + gamma", "deltas = rewards.clamp(-1, 1) + gamma",
+          "PPO608", "G19"),
+    Fault("advantage_clipped_inside", "gae_masks", "delta = rewards[step] +", "delta = rewards[step].tanh() +", "PPO608",
+          "G11"),
+    # 609 dtype ------------------------------------------------------------------------------------------------------
+    Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()", "not_dones = 1 - dones", "PPO609", "G21"),
+)
+# fmt: on
