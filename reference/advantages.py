@@ -67,7 +67,8 @@ def normalise_group(advantage: Tensor, group: Tensor, epsilon: float = 1e-8) -> 
     zeros = advantage.new_zeros(count.shape)
     centred = advantage - (zeros.index_add(0, index, advantage) / count)[index]
     std = (zeros.index_add(0, index, centred.square()) / (count - 1).clamp(min=1)).sqrt()
-    return centred / (std + epsilon)[index]
+    out: Tensor = centred / (std + epsilon)[index]
+    return out
 
 
 def normalise_robust(advantage: Tensor, epsilon: float = 1e-8) -> Tensor:

@@ -138,8 +138,7 @@ def _resume(saved: Path, algo: str, environment: str, total_steps: int | None, o
     wants = {**options, "algo": algo, "environment": environment}
     if total_steps is not None:
         wants["total_steps"] = total_steps
-    plain = lambda x: list(x) if isinstance(x, tuple) else x
-    differing = [name for name, x in wants.items() if plain(has.get(name)) != plain(x)]
+    differing = [name for name, x in wants.items() if has.get(name) != (tuple(x) if isinstance(x, list) else x)]
     if differing:
         got = ", ".join(f"`{name}` {has.get(name)!r} there, {wants[name]!r} here" for name in differing)
         raise ValueError(f"`{saved}` is of another run: {got}; choose another folder or delete this one")

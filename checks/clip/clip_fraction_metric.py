@@ -4,7 +4,7 @@ Property.  A returned number that is 0 with all samples inside the clip and not 
            of one side of it, or of the samples whose gradient the clip stops; masked entries do not count.
 Why.       The clip fraction tells whether learning rate and epochs fit, and schedules act on it. Counted on the log-ratio it is off
            on both sides, as a sum it follows the batch size, over padding it follows the response lengths.
-           openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py#L90.
+           openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py.
 Applies.   Losses that return such a number beside the loss, whatever its name, told by its comparing something with the ratio.
 Tested.    Twelve samples: three between 1 + eps and exp(eps), one between exp(-eps) and 1 - eps, others clearly in or out, of both
            signs of A. With a mask: sequences with clipped samples at masked places only.
@@ -67,7 +67,7 @@ def _mixed(low: float, high: float) -> tuple[torch.Tensor, torch.Tensor]:
     upper = [0.5 * (math.log(high) + up)] * 3
     lower = [-0.5 * (down - math.log(low))]
     far = [0.0, 0.3 * up, -0.3 * down, 2.5 * up, 3.0 * up, -2.2 * down - up * 0.1, 0.1 * up, 0.05 * up]
-    signs = [1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0]
+    signs = [-1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0]
     return torch.tensor(upper + lower + far, dtype=torch.float64), torch.tensor(signs, dtype=torch.float64)
 
 

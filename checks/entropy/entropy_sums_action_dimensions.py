@@ -48,7 +48,7 @@ def check(subject: Subject) -> Violation | None:
 def weight(subject: Subject) -> torch.Tensor:
     """d loss / d entropy of each sample, summed over dimensions: by log deviations, each of which adds one to H."""
     role = next((role for role in ("log_std", "std") if role in subject.available), "entropy")
-    if role == "entropy" and "entropy" not in subject.layout.tails:
+    if role == "entropy" and subject.layout.tails.get("entropy", ()) in ((), (1,)):
         raise NotApplicable("the entropy is given as one number a sample")
     if subject.capacity is not None:
         raise NotApplicable("the number of action dimensions is fixed by the recording")

@@ -36,7 +36,7 @@ def check(subject: Subject) -> Violation | None:
         Violation(
             "The ratio is not the exponential of the difference of log-probs.",
             site="ratio",
-            explains=("PPO101", "PPO102", "PPO103", "PPO104", "PPO106", "PPO107", "PPO204"),
+            explains=("PPO102", "PPO103", "PPO104", "PPO106", "PPO107", "PPO204"),
             place=ratio_maker(subject),
         ),
         unless=(got - want).abs() <= 1e3 * subject.tolerance * want.abs(),

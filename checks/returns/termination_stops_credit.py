@@ -39,7 +39,7 @@ def check(helper: Returns) -> Violation | None:
             explains=helper.explains("PPO604"),
         ),
         unless=((got - want).abs() <= 1e-6).flatten(),
-        terminated=rollout.terminated.flatten(),
+        terminated=rollout.terminated.flatten().long(),
         **rollout_columns(rollout),
         got=got.flatten(),
         want=want.flatten(),

@@ -33,8 +33,8 @@ def check(helper: Returns) -> Violation | None:
         raise NotApplicable("one flag for both ends: what its caller does at time limits cannot be seen here")
     rollout = time_limits(helper)
     got, want = helper.advantage(rollout), true_advantage(rollout)
-    other = helper.advantage(with_next_episode(rollout))
-    leaks = rollout.truncated & ~((got - other).abs() <= 1e-6)
+    other = with_next_episode(rollout)
+    leaks = (other.reward == rollout.reward) & ~((helper.advantage(other) - got).abs() <= 1e-6)
     problem, severity = "The next episode reaches steps before a time limit", Severity.SERIOUS
     if not bool(leaks.any()):
         problem, severity = _milder(rollout, got), Severity.POTENTIAL

@@ -13,9 +13,7 @@ Fix.       Give both operands one shape: `squeeze(-1)` the critic's output, or d
            first.
 """
 
-from dataclasses import replace
-
-from ppo_audit import Confidence, Location, Rule, Severity, Subject, Violation
+from ppo_audit import Location, Rule, Severity, Subject, Violation
 
 RULE = Rule(
     code="PPO508",
@@ -28,15 +26,7 @@ RULE = Rule(
 
 def check(subject: Subject) -> Violation | None:
     product = subject.direct.outer_product()
-    if product is not None:
-        return broadcast(product.made or product.used, product.operation, product.shapes)
-    flattened = subject.direct.flattened
-    product = flattened.outer_product() if flattened and not flattened.raised(flattened.batch()) else None
-    if product is None:
-        return None
-    sure = broadcast(product.made or product.used, product.operation, product.shapes)
-    doubt = "Given (N,) beside the policy's parameters, and not (N, 1): "
-    return replace(sure, message=doubt + sure.message, severity=Severity.POTENTIAL, confidence=Confidence.INFERRED)
+    return None if product is None else broadcast(product.made or product.used, product.operation, product.shapes)
 
 
 def broadcast(place: Location | None, operation: str, shapes: tuple[tuple[int, ...], ...]) -> Violation:

@@ -4,7 +4,7 @@ Property.  The clipped prediction f(V, V_old) depends on both, follows a common 
            is clipped), and turns round with them: f(V + s, V_old + s) - f(V, V_old) in {0, s}, f(-V, -V_old) = -f(V, V_old).
 Why.       The clip keeps the critic near its last prediction. Around zero it holds values where no reward is; around the target it
            lets through what it should stop; in proportion to the old value it closes at 0 and turns over below it.
-           openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py#L71.
+           openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py.
 Applies.   Losses that clip a scalar critic's value against a given old one.
 Tested.    Eight pairs of value and old value up to 4 apart, shifted by 5 and turned round; on the clipped value as recorded.
 Severity.  Serious: the critic is pulled towards a number that means nothing.

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Violation
 from ppo_audit.locate.place import Place
-from ppo_audit.locate.slips import Function, Slip, slips
+from ppo_audit.locate.slips import TICK, Function, Slip, slips, with_ticks
 from ppo_audit.locate.source import display
 from ppo_audit.rules import Page, catalogue, load_check
 
-SECONDS = 4.0
+SECONDS = 3.0
 """Spent at the most on one violation; edits are tried in a fixed order, so that a faster machine only sees further."""
 
 
@@ -36,7 +37,7 @@ class Mendable(Protocol):
 
     def needs(self, names: Any) -> str | None: ...
 
-    def rebuilt(self, function: Callable[..., Any]) -> Mendable: ...
+    def trial(self, function: Callable[..., Any]) -> Mendable | None: ...
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,24 @@ class Source:
 
     def built(self, changed: Function) -> Callable[..., Any]:
         """The target with one function compiled from its present tree, the module's others with it."""
-        namespace = dict(vars(self.module))
+        namespace = {**vars(self.module), TICK: Ticks()}
         for statement in dict.fromkeys([*self.owners.values()]):
             if statement is not self.owners[id(changed)]:
                 exec(_compiled(statement, self.file), namespace)
         exec(compile(_alone(self.owners[id(changed)]), self.file, "exec"), namespace)
         return _resolved(self.target, namespace)
+
+
+class Ticks:
+    """Counts the turns of loops, and stops an edited helper that goes on and on."""
+
+    def __init__(self) -> None:
+        self._left = 3_000
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise TimeoutError("the edited helper does not come to an end")
 
 
 def mended(subject: Mendable, page: Page, violation: Violation) -> Place:
@@ -83,10 +96,10 @@ def mended(subject: Mendable, page: Page, violation: Violation) -> Place:
 
 def _outcome(subject: Mendable, source: Source, function: Function, slip: Slip, page: Page) -> set[str] | None:
     """The rules that flag the edited helper; None where the edit is no cure."""
-    slip.slot.put(slip.instead)
+    slip.slot.put(ast.fix_missing_locations(ast.copy_location(slip.instead, slip.slot.node)))
     try:
-        other = subject.rebuilt(source.built(function))
-        if load_check(page)(other) is not None:
+        other = subject.trial(source.built(function))
+        if other is None or load_check(page)(other) is not None:
             return None
         return set(_flagged(other))
     except Exception:  # an edit may break the helper in any way; then it is no cure
@@ -96,11 +109,13 @@ def _outcome(subject: Mendable, source: Source, function: Function, slip: Slip, 
 
 
 def _flagged(subject: Mendable) -> Iterator[str]:
-    """The rules of the helper's kind that flag it; what cannot be judged any more counts as flagged."""
+    """The rules of the helper's kind that flag it; one that fails counts as flagged."""
     for code, page in catalogue().items():
         if subject.kind in page.rule.kinds and subject.needs(page.rule.needs) is None:
             try:
                 is_wrong = load_check(page)(subject) is not None
+            except NotApplicable:
+                is_wrong = False
             except Exception:
                 is_wrong = True
             if is_wrong:
@@ -117,6 +132,9 @@ def source_of_target(target: Callable[..., Any]) -> Source | None:
     tree = ast.parse("".join(linecache.getlines(file)))
     owners = {id(node): statement for statement in tree.body for node in _definitions(statement)}
     known = {node.name: node for statement in tree.body for node in _definitions(statement)}
+    for definition in known.values():
+        with_ticks(definition)
+        ast.fix_missing_locations(definition)
     name = function.__qualname__.rpartition(".")[2]
     if name not in known:
         return None
@@ -151,7 +169,7 @@ def _compiled(statement: ast.stmt, file: str) -> types.CodeType:
 def _alone(statement: ast.stmt) -> ast.Module:
     """A module of one definition; annotations stay text, as most modules of this kind have it."""
     future = ast.parse("from __future__ import annotations").body
-    return ast.fix_missing_locations(ast.Module([*future, statement], []))
+    return ast.Module([*future, statement], [])
 
 
 def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable[..., Any]:
@@ -167,7 +185,7 @@ def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable
 
 def _place(source: Source, slip: Slip) -> Place:
     node = slip.slot.node
-    was, now = ast.unparse(node), ast.unparse(ast.fix_missing_locations(slip.instead))
+    was, now = ast.unparse(node), ast.unparse(slip.instead)
     proof = f"With `{now}` in place of `{was}`, the violation is gone and no other rule is newly broken."
     line = _edited_line(slip)
     return Place(_location(source.file, line), proof, _diff(source.file, node, now))

@@ -61,6 +61,8 @@ def _slots(function: Function) -> Iterator[Slot]:
     pending: list[ast.AST] = list(reversed(function.body))
     while pending:
         parent = pending.pop()
+        if is_tick(parent):
+            continue
         inner: list[ast.AST] = []
         for field, value in ast.iter_fields(parent):
             for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
@@ -69,6 +71,22 @@ def _slots(function: Function) -> Iterator[Slot]:
                 if isinstance(node, ast.AST):
                     inner.append(node)
         pending.extend(reversed(inner))
+
+
+TICK = "__tick"
+
+
+def with_ticks(function: Function) -> None:
+    """Let every loop call `__tick` first, which may stop it: an edit can make a loop endless."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.For | ast.While):
+            node.body.insert(0, ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], [])))
+
+
+def is_tick(node: ast.AST) -> bool:
+    """Whether a statement was put in by `with_ticks`."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == TICK
 
 
 def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
@@ -132,8 +150,8 @@ def _renamed(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield ast.Attribute(node.value, OTHER_NAME[node.attr], ast.Load())
     if isinstance(node, ast.Name) and node.id in OTHER_NAME:
         yield ast.Name(OTHER_NAME[node.id], ast.Load())
-    elif isinstance(node, ast.Name):
-        yield from (ast.Name(name, ast.Load()) for name in _variables(function) if name != node.id)
+    elif isinstance(node, ast.Name) or isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        yield from (ast.Name(name, ast.Load()) for name in _variables(function) if name != getattr(node, "id", None))
 
 
 def _variables(function: Function) -> list[str]:

@@ -37,6 +37,7 @@ class Anatomy:
     has_ratio: bool = False
     is_weight_detached: bool = False
     is_on_policy: bool = False
+    is_filtered: bool = False
     clips_log_ratio: bool = False
     guards: tuple[str, ...] = ()
 
@@ -65,6 +66,7 @@ def dissect(subject: Subject) -> Anatomy:
         any(True for _ in log_ratios(ops, roles)),
         _is_weight_detached(run, policy, ops, roles),
         _is_on_policy(ops, roles),
+        any("entropy" in roles.get(part.atom, NONE) or _selects_by_entropy(part, roles) for part in policy),
         _clips_log_ratio(ops, roles, producers(run.trace)),
         _guards(run, roles),
     )
@@ -237,6 +239,11 @@ def _clips_log_ratio(ops: Sequence[Op], roles: Mapping[int, Roles], makers: Mapp
     """Whether a clamp with plain bounds acts before an exponential: a clip in log space, or a guard."""
     exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
     return any(_clamps_ratio(op, roles) and _precedes(op, each, makers) for op in ops for each in exponentials)
+
+
+def _selects_by_entropy(part: Part, roles: Mapping[int, Roles]) -> bool:
+    """Whether a mask between the term and the loss is made of entropies."""
+    return any("entropy" in roles.get(number, NONE) for op in part.ops for number in op.inputs[1:])
 
 
 def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:

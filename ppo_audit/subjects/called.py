@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -96,6 +97,7 @@ def _ask(call: Call) -> dict[str, str]:
     return asked | noted
 
 
+HEADS = re.compile(r"head|dim|component|branch|joint|multi|per_action")
 ROW_ROLES = (*LOG_PROBS, "advantage", "value", "old_value", "return_", "entropy")
 ROLES_TO_TRY = frozenset("log_prob old_log_prob ref_log_prob advantage value old_value return_ entropy mask group".split())
 
@@ -104,7 +106,7 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     """Layouts to try, the likeliest first: tokens where there is a mask, flat rows else, then columns and mixtures."""
     names = " ".join(asked)
     discrete = bool(available & {"logits", "old_logits"})
-    critics: dict[str, tuple[int, ...]] = {role: (QUANTILES,) for role in ("value", "old_value")} if "quantile" in names else {}
+    critics = {role: (QUANTILES,) for name, role in asked.items() if "quantile" in name}
     token = Layout("tokens", (4,), {})
     per_sequence = Layout("tokens, one advantage per sequence", (4,), {"advantage": (), "reward": ()})
     column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,), "reward": (1,)})
@@ -116,9 +118,11 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     beside = Layout("columns beside parameters", (), dict.fromkeys(ROW_ROLES + ("action",) * discrete, (1,)), discrete)
     tokens, by_head = (token, per_sequence, column_advantage), (heads, bare_heads)
     ordered = (*tokens, flat, column, value_column, *by_head)
-    if "mask" not in available:  # without a mask a second axis of log-probs is more likely one of action dimensions
+    if "mask" not in available:
         computed = (beside,) if available & {"mean", "logits"} else ()
-        ordered = (flat, column, value_column, *computed, *by_head, *tokens)
+        # A second axis of given log-probs is one of tokens, unless their names speak of heads or dimensions.
+        second = (*by_head, *tokens) if HEADS.search(names) or computed else (*tokens, *by_head)
+        ordered = (flat, column, value_column, *computed, *second)
     for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
         for layout in ordered:
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)

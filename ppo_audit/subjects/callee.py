@@ -24,12 +24,16 @@ RESULTS = ("advantages", "returns", "advantage", "return_", "ret", "adv", "value
 
 @dataclass(frozen=True)
 class Callee:
-    """A function of a rollout. `roles` are those of parameters and, after a first call, of the names asked of `containers`."""
+    """A function of a rollout. `roles` are those of parameters and, after a first call, of the names asked of `containers`.
+
+    `parameters` tells which names of the signature go by position only.
+    """
 
     function: Callable[..., Any]
     roles: Mapping[str, str]
     containers: tuple[str, ...]
     values: Mapping[str, Any]
+    parameters: Mapping[str, bool]
 
     def outputs(self, rollout: Rollout, convention: Convention) -> Outputs:
         """What the function makes of a rollout, each (T, N) by name or position; environment by environment in one dimension."""
@@ -41,9 +45,8 @@ class Callee:
     def _call(self, rollout: Rollout, convention: Convention) -> Outputs:
         arguments = encode(rollout, convention, self.roles)
         stores = {name: Store(arguments, len(rollout.reward)) for name in self.containers}
-        given = {name: value for name, value in arguments.items() if name in parameters_of(self.function)}
         with modes_kept():
-            returned = self._called(given | stores | dict(self.values))
+            returned = self._called({**arguments, **stores, **self.values})
         found = named(returned) if returned is not None else {}
         for store in stores.values():
             found |= store.written()
@@ -51,9 +54,9 @@ class Callee:
         return {name: tensor for name, tensor in shaped.items() if tensor is not None}
 
     def _called(self, arguments: Mapping[str, Any]) -> Any:
-        parameters = parameters_of(self.function)
-        positional = [arguments[name] for name, p in parameters.items() if p.kind is p.POSITIONAL_ONLY and name in arguments]
-        by_name = {name: value for name, value in arguments.items() if name in parameters and not is_positional(parameters[name])}
+        """Call with what the function has parameters for; the other names are those of a store."""
+        positional = [arguments[name] for name, by_position in self.parameters.items() if by_position and name in arguments]
+        by_name = {n: arguments[n] for n, by_position in self.parameters.items() if not by_position and n in arguments}
         return self.function(*positional, **by_name)
 
 
@@ -113,7 +116,8 @@ def callee_of(function: Callable[..., Any], overrides: Mapping[str, str], values
     if containers and "last_value" in roles.values():  # what comes beside a buffer lies behind its last step
         roles = {name: "next_done" if role == "done" else role for name, role in roles.items()}
     known = {name: value for name, value in values.items() if name in parameters_of(function)}
-    return Callee(function, settled(roles), tuple(containers), known)
+    by_position = {name: is_positional(parameter) for name, parameter in parameters_of(function).items()}
+    return Callee(function, settled(roles), tuple(containers), known, by_position)
 
 
 def settled(roles: Mapping[str, str]) -> dict[str, str]:

@@ -108,17 +108,6 @@ class Direct:
     def mask_shape(self) -> tuple[int, ...]:
         return self.in_tokens(TOKENS).layout.shape("mask", self.rows)
 
-    @property
-    def flattened(self) -> Direct | None:
-        """The same target given (N,) where it was found to want (N, 1) beside a policy's parameters; None elsewhere.
-
-        Nothing but a broadcast tells these two apart, so which one its caller passes is a guess.
-        """
-        if self.subject.layout.name != "columns beside parameters":
-            return None
-        flat = Layout("flat", is_categorical=self.subject.layout.is_categorical)
-        return Direct(dataclasses.replace(self.subject, layout=flat))
-
     def mask(self, keep: torch.Tensor) -> torch.Tensor:
         """A mask in the target's own polarity and dtype, from one that is 1 where an entry counts."""
         return self.subject.layout.mask(keep)

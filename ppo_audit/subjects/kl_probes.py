@@ -32,7 +32,10 @@ def kl_values(subject: Subject, cases: Cases) -> torch.Tensor:
     coefficient = subject.settings.get("kl_coef", 1.0)
     settings = {"kl_coef": 1.0} if "kl_coef" in subject.scalars and subject.capacity is None else {}
     scale = 1.0 if settings or not coefficient else coefficient
-    values = subject.term("kl").row_values(**cases, **settings)
+    # A weight by the ratio to the old policy is 1 where the old policy is the new one.
+    fixed = {"old_log_prob": cases["log_prob"]} if {"log_prob", "ref_log_prob"} <= cases.keys() else {}
+    known = {role: rows for role, rows in fixed.items() if role in subject.available}
+    values = subject.term("kl").row_values(**cases, **known, **settings)
     return values / (scale * _weight_of_a_row(subject))
 
 

@@ -173,10 +173,21 @@ def _round(number: float) -> float:
     return float(f"{number:.2g}")
 
 
+def _is_soft(subject: Subject) -> bool:
+    """Whether the range shapes the gradient without any choice between branches: a penalty around it, no hard clip."""
+    if "surrogate" in subject.anatomy.sites or subject.capacity is not None or "policy" not in subject.anatomy.families:
+        return False
+    log_ratio = torch.linspace(-0.5, 0.5, 21, dtype=torch.float64)
+    roles = subject.at(log_ratio, torch.ones_like(log_ratio))
+    term = subject.term("policy")
+    narrow, wide = (term.gradient("log_prob", **roles, clip_range=radius) for radius in (0.1, 0.3))
+    return not torch.equal(narrow, wide)
+
+
 def _claims(subject: Subject) -> frozenset[str]:
     """What the subject claims to do, by its arguments or its recording."""
     anatomy, scalars = subject.anatomy, subject.scalars
-    clips = "clip" in anatomy.sites or "clip_range" in scalars
+    clips = "clip" in anatomy.sites or ("clip_range" in scalars and not _is_soft(subject))
     claims = {
         "ratio": anatomy.has_ratio,
         "hard_clip": anatomy.has_ratio and clips and not anatomy.is_weight_detached,

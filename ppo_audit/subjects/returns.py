@@ -37,9 +37,11 @@ class Returns:
     target: str
     callee: Callee
     convention: Convention
+    shortlist: tuple[Convention, ...] = ()
     count: Counter[str] = field(default_factory=Counter)
     seed: int = 0
     kind: str = "returns"
+    is_trial: bool = False
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -121,11 +123,20 @@ class Returns:
         """The rules that a violation of this one explains: all that judge the same numbers, where it is the root."""
         from ppo_audit.subjects.returns_probes import CHAIN
 
-        return tuple(other for other in CHAIN if other != code) if code == self.root else ()
+        is_owner = not self.is_trial and code == self.root
+        return tuple(other for other in CHAIN if other != code) if is_owner else ()
 
-    def rebuilt(self, function: Callable[..., Any]) -> Returns:
-        """The same helper with its source edited: called as before."""
-        return dataclasses.replace(self, callee=dataclasses.replace(self.callee, function=function))
+    def trial(self, function: Callable[..., Any]) -> Returns | None:
+        """The helper with its source edited, under a convention in which it is right; None where there is none."""
+        callee = dataclasses.replace(self.callee, function=function)
+        for convention in (self.convention, *self.shortlist):
+            try:
+                found = _scored(callee, convention)
+            except Exception:  # an edit may break the helper in any way
+                continue
+            if found is not None and found.agreement > PERFECT:
+                return dataclasses.replace(self, callee=callee, convention=found, is_trial=True)
+        return None
 
 
 ABSENT = {
@@ -178,26 +189,48 @@ def _open_end(flags: torch.Tensor) -> torch.Tensor:
 def returns_helper(target: str, function: Callable[..., Any], settings: Settings) -> Returns:
     """Find how a helper of rollouts is called; raises UsageError where it does not let itself be called."""
     overrides = {name: role for role, name in settings.roles}
-    callee = callee_of(function, overrides, dict(settings.values))
-    callee = _with_asked_names(callee, overrides)
-    found, error = None, None
-    for candidate in _candidates(callee):
-        try:
-            scored = _scored(callee, candidate)
-        except Exception as problem:
-            error = error or problem
-            continue
-        if scored is not None and (found is None or scored.agreement > found.agreement + 1e-9):
-            found = scored
-        if found is not None and found.agreement > 1 - 1e-9:
-            break
-    if found is None:
+    callee = _with_asked_names(callee_of(function, overrides, dict(settings.values)), overrides)
+    works, error = _working(callee)
+    if not works:
         why = describe(error) if error else "it returned nothing of the shape of its rewards"
         raise UsageError(
             f"`{label(function)}` was called as a function of a rollout in every known layout, and could not be: {why}. "
             f"Name its roles with `--role reward=...`, or give its arguments with `--inputs yourmodule:make_args`."
         )
-    return Returns(target, callee, found, seed=settings.seed)
+    chosen = likeliest(works)
+    others = [other for other in works if other is not chosen]
+    return Returns(target, callee, chosen, tuple(others[:SHORTLIST]), seed=settings.seed)
+
+
+def _working(callee: Callee) -> tuple[list[Convention], Exception | None]:
+    """Every convention under which the helper answers, the likeliest first, up to one that fits; and the first error."""
+    works: list[Convention] = []
+    error: Exception | None = None
+    for candidate in _candidates(callee):
+        if candidate.layout == "T" and any(other.layout != "T" and other.agreement > SOME for other in works):
+            continue  # what takes several environments is judged on several: alone they cannot mix
+        try:
+            scored = _scored(callee, candidate)
+        except Exception as problem:
+            error = error or problem
+            continue
+        if scored is not None:
+            works.append(scored)
+            if scored.agreement > PERFECT:
+                break
+    return works, error
+
+
+def likeliest(works: Sequence[Convention]) -> Convention:
+    """The one that fits; where none does, the helper is faulty, and the first one counts unless another fits far better."""
+    best = max(works, key=lambda each: each.agreement)
+    return best if best.agreement > works[0].agreement + FAR or best.agreement > PERFECT else works[0]
+
+
+PERFECT, FAR, SOME = 1 - 1e-9, 0.34, 0.12
+"""Shares of agreeing entries: of a correct helper, of one that is far better, and of one that is not all wrong."""
+SHORTLIST = 6
+"""Conventions beside the chosen one under which an edited helper is tried."""
 
 
 def _with_asked_names(callee: Callee, overrides: Mapping[str, str]) -> Callee:
@@ -220,7 +253,8 @@ def _candidates(callee: Callee) -> Iterator[Convention]:
     """Conventions to try, the likeliest first, as far as the parameters leave them open."""
     roles = set(callee.roles.values())
     has_next, has_last = "next_value" in roles, "last_value" in roles
-    per_step = any(role == "next_value" and name.endswith("s") for name, role in callee.roles.items())
+    plural = {role: name.endswith("s") for name, role in callee.roles.items()}
+    per_step = plural.get("next_value") == plural.get("value", True) and "next_done" not in roles
     successors = ("each", "last") if per_step else ("last", "each")
     successors = successors if has_next else ("last",) if has_last else ("none",)
     lengths = (0,) if has_next or has_last else (1, 0) if "value" in roles else (0,)
@@ -288,9 +322,10 @@ def _read(callee: Callee, convention: Convention, probes: Sequence[Rollout], out
     shares = {
         (name, meaning): sum(_share(out[name], probe, meaning, convention) for out, probe in zip(outputs, probes, strict=True)) / len(probes)
         for name in outputs[0]
-        for meaning in MEANINGS
+        for meaning in _possible([out[name] for out in outputs])
     }
-    rank = lambda item: shares[item] + 1e-3 * _prior(item, name_of(callee.function), len(outputs[0]))
+    # a name says what an output means; of a position, agreement does
+    rank = lambda item: shares[item] + (0.3 if item[0].isdigit() else 2.0) * _prior(item, name_of(callee.function), len(outputs[0]))
     chosen: dict[str, tuple[str, str]] = {}
     for name, meaning in sorted(shares, key=rank, reverse=True):
         kind = "advantage" if "advantage" in meaning else "returns"
@@ -309,7 +344,12 @@ def _read(callee: Callee, convention: Convention, probes: Sequence[Rollout], out
     )
 
 
-MEANINGS = ("advantage", "returns", "advantage / sample", "advantage / population", "rewards to go")
+def _possible(outputs: Sequence[torch.Tensor]) -> tuple[str, ...]:
+    """A normalised output is told by its moments, whatever else is wrong with it."""
+    for ddof, meaning in ((1, "advantage / sample"), (0, "advantage / population")):
+        if all(bool(out.mean().abs() < 1e-6) and bool((spread(out, ddof) - 1).abs() < 1e-5) for out in outputs):
+            return (meaning,)
+    return ("advantage", "returns", "rewards to go")
 
 
 def _prior(item: tuple[str, str], function: str, outputs: int) -> float:

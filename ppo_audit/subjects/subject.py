@@ -219,6 +219,8 @@ class Subject:
         return TargetRaised(describe(error), location_of(site)) if site else error
 
     def _missing(self, name: str) -> str | None:
+        if name == "policy" and self.anatomy.is_filtered:
+            return "the entropy of all samples decides which of them count, so that none can be judged by itself"
         if name == "direct_call":  # told before anything is measured: these rules judge whether it can be
             return None if self.kind != "trainer" else ABSENT[name]
         if name in self.anatomy.families or name in self.profile.claims:

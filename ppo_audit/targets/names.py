@@ -28,14 +28,14 @@ TENSOR_NAMES: dict[str, str] = {
     "reference_policy_logprobs base_log_probs base_logprobs logprobs_ref ref_lp lp_ref teacher_logp",
     "advantage": "advantage advantages adv advs a_hat adv_targ gae gaes mb_advantages mb_advantage b_advantages "
     "adv_batch sampled_advantages batch_advantages b_adv mb_adv advantage_batch target_weights weights_adv",
-    "value": "value values new_value new_values newvalue newvalues values_pred value_pred value_preds vpred vpreds "
+    "value": "value values new_value new_values newvalue newvalues values_pred value_pred vpred vpreds "
     "state_value state_values predicted_values pred_values v vf_preds vs_pred values_new value_new v_pred baseline critic "
     "quantiles new_quantiles pred_quantiles quantile_values value_quantiles new_vpred v_new v_now",
-    "old_value": "old_value old_values value_old values_old old_vpred old_vpreds oldvpred value_preds_batch mb_values "
+    "old_value": "old_value old_values value_old values_old old_vpred old_vpreds oldvpred value_preds value_preds_batch mb_values "
     "mb_old_values b_values sampled_values old_state_values old_quantiles quantiles_old v_old old_v prev_values "
     "behavior_value oldvalue oldvalues v_s rollout_values stored_values vpred_old prev_value",
     "return_": "return_ returns ret rets return_batch value_target value_targets target_value target_values mb_returns "
-    "b_returns mb_return v_target v_targ v_targs target_return target_returns td_target td_targets targets target "
+    "b_returns mb_return v_target v_targ v_targs target_return target_returns td_target td_targets targets target target_quantiles quantile_targets "
     "sampled_returns lambda_returns vs ret_batch rtg rewards_to_go value_returns r_target",
     "entropy": "entropy entropies dist_entropy ent curr_entropy policy_entropy policy_entropies token_entropy "
     "per_token_entropy action_entropy entropys dist_entropies",
@@ -102,7 +102,7 @@ SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": 
 
 _TENSORS = {name: role for role, names in TENSOR_NAMES.items() for name in names.split()}
 _SCALARS = {name: role for role, names in SCALAR_NAMES.items() for name in names.split()}
-_PREFIX = re.compile(r"^(b|mb|batch|rollout|minibatch|the|x|t)_")
+_PREFIX = re.compile(r"^(b|mb|batch|rollout|minibatch|the|x|t)_|_(batch|mb)$")
 ROLES = frozenset(TENSOR_NAMES) | frozenset(SCALAR_NAMES)
 
 
@@ -127,6 +127,8 @@ def settle(names: Mapping[str, str]) -> dict[str, str]:
         fresh = [name for name in claims if re.search(r"new|pred|curr|now", name.rpartition(".")[2].lower())]
         if len(claims) == 2 and len(fresh) == 1 and past not in names.values():
             settled |= {name: past for name in claims if name not in fresh}
+    if "value" not in settled.values():  # a prediction is old only beside a newer one
+        settled |= {name: "value" for name, role in settled.items() if role == "old_value" and "pred" in name}
     return settled
 
 

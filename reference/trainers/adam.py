@@ -32,6 +32,7 @@ class Adam:
         Kingma and Ba (arXiv:1412.6980), algorithm 1. m̂ = m / (1−β₁ᵗ), v̂ = v / (1−β₂ᵗ).
         """
         gradient = self.parameters.grad
+        assert gradient is not None
         self.steps += 1
         self.first.lerp_(gradient, 1.0 - BETA_1)
         self.second.mul_(BETA_2).addcmul_(gradient, gradient, value=1.0 - BETA_2)

@@ -39,7 +39,7 @@ def iterate(trainer: Trainer) -> Metrics:
     order = torch.from_numpy(trainer.rng.permutation(len(action)))
     losses = []
     for index in order.split(config.minibatch_size):
-        loss = -trainer.family.log_prob(trainer.network.policy(observation[index]), action[index]).mean()  # type: ignore[operator]
+        loss = -trainer.family.log_prob(trainer.network.policy(observation[index]), action[index]).mean()
         gradient_step(trainer, loss, config.max_grad_norm)
         losses.append(loss.item())
     trainer.steps += len(action)
@@ -59,7 +59,7 @@ def samples_for(trainer: Trainer) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def agreement(trainer: Trainer, observation: Tensor, action: Tensor) -> float:
     """The share of demonstrated actions that are the student's most likely ones; of a few of many."""
-    parameters = trainer.network.policy(observation[:METRIC_SAMPLES]).numpy()  # type: ignore[operator]
+    parameters = trainer.network.policy(observation[:METRIC_SAMPLES]).numpy()
     return float((trainer.family.mode(parameters) == action[:METRIC_SAMPLES].numpy()).mean())
 
 

@@ -61,7 +61,7 @@ class NativeCartPoles:
         if len(ended):
             for i in ended:
                 self._episodes[i] += 1
-                self._start(i, episode_seed(self._seed, int(i), self._episodes[i]))
+                self._start(int(i), episode_seed(self._seed, int(i), self._episodes[i]))
             observation = self._observation()
         return Step(observation, next_observation, np.ones(self.count, np.float32), terminated, truncated)
 

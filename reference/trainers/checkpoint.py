@@ -101,7 +101,7 @@ def frozen(kind: type, values: Mapping[str, Any]) -> Any:
 
 def inner_kinds(kind: type) -> dict[str, type]:
     """The fields of a configuration that are configurations themselves: those with a factory as default."""
-    factories = {field.name: field.default_factory for field in fields(kind)}
+    factories: dict[str, Any] = {field.name: field.default_factory for field in fields(kind)}
     return {name: factory for name, factory in factories.items() if isinstance(factory, type)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -36,5 +38,6 @@ def returns_of_episodes(trainer: Trainer) -> Metrics:
     """The mean return and length of the recent episodes; NaN before the first one ends."""
     collector = trainer.collector
     returns, lengths = (np.array([episode[i] for episode in collector.finished]) for i in (0, 1))
-    mean = lambda values: float(values.mean()) if len(values) else float("nan")
-    return {"return": mean(returns), "length": mean(lengths), "episodes": float(collector.episodes)}
+    if not len(returns):
+        return {"return": math.nan, "length": math.nan, "episodes": 0.0}
+    return {"return": float(returns.mean()), "length": float(lengths.mean()), "episodes": float(collector.episodes)}

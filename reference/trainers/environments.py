@@ -26,10 +26,12 @@ class Step(NamedTuple):
 class Environments(Protocol):
     """What the trainers ask of a vector of environments."""
 
-    count: int
-    observation_shape: tuple[int, ...]
-    action_space: Any
-
+    @property
+    def count(self) -> int: ...
+    @property
+    def observation_shape(self) -> tuple[int, ...]: ...
+    @property
+    def action_space(self) -> Any: ...
     def reset(self, seed: int) -> np.ndarray: ...
     def reset_to(self, episode_seeds: Sequence[int]) -> np.ndarray: ...
     def step(self, action: np.ndarray) -> Step: ...
@@ -83,7 +85,8 @@ class GymEnvironments:
 
     def action_mask(self) -> np.ndarray | None:
         """Which actions are allowed now, `[N, K]`, where the environment has a method `action_masks`."""
-        return np.stack([_mask_of(e) for e in self._environments]) if self._has_mask else None
+        masks = [_mask_of(environment) for environment in self._environments] if self._has_mask else []
+        return np.stack([mask for mask in masks if mask is not None]) if masks else None
 
     def state(self) -> dict[str, Any]:
         actions = [[np.asarray(a).tolist() for a in own] for own in self._actions]
@@ -116,7 +119,10 @@ def make_environments(name: str, count: int) -> Environments:
     from ppo_audit.reference.trainers.cartpole import NativeCartPoles
     from ppo_audit.reference.trainers.tokens import TokenEnvironments
 
-    native = {"native/CartPole-v1": NativeCartPoles, "native/ReverseTokens": TokenEnvironments}
+    native: dict[str, Callable[[int], Environments]] = {
+        "native/CartPole-v1": NativeCartPoles,
+        "native/ReverseTokens": TokenEnvironments,
+    }
     if name in native:
         return native[name](count)
     import gymnasium

@@ -47,10 +47,12 @@ class Categorical:
 
     def sample(self, parameters: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """The Gumbel-max trick: argmax of logits plus Gumbel noise is a sample of the softmax."""
-        return (parameters + noise).argmax(-1)
+        out: np.ndarray = (parameters + noise).argmax(-1)
+        return out
 
     def mode(self, parameters: np.ndarray) -> np.ndarray:
-        return parameters.argmax(-1)
+        out: np.ndarray = parameters.argmax(-1)
+        return out
 
     def to_environment(self, action: np.ndarray) -> np.ndarray:
         return action
@@ -120,13 +122,15 @@ class Gaussian:
 
     def sample(self, parameters: np.ndarray, noise: np.ndarray) -> np.ndarray:
         dimensions = len(self.low)
-        return parameters[..., :dimensions] + np.exp(parameters[..., dimensions:]) * noise
+        out: np.ndarray = parameters[..., :dimensions] + np.exp(parameters[..., dimensions:]) * noise
+        return out
 
     def mode(self, parameters: np.ndarray) -> np.ndarray:
         return parameters[..., : len(self.low)]
 
     def to_environment(self, action: np.ndarray) -> np.ndarray:
-        return np.clip(action, self.low, self.high)
+        out: np.ndarray = np.clip(action, self.low, self.high)
+        return out
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
         mean, log_std = parameters.chunk(2, -1)
@@ -159,21 +163,24 @@ class SquashedGaussian:
 
     def sample(self, parameters: np.ndarray, noise: np.ndarray) -> np.ndarray:
         dimensions = len(self.low)
-        return parameters[..., :dimensions] + np.exp(parameters[..., dimensions:]) * noise
+        out: np.ndarray = parameters[..., :dimensions] + np.exp(parameters[..., dimensions:]) * noise
+        return out
 
     def mode(self, parameters: np.ndarray) -> np.ndarray:
         return parameters[..., : len(self.low)]
 
     def to_environment(self, action: np.ndarray) -> np.ndarray:
         low, high = np.asarray(self.low, action.dtype), np.asarray(self.high, action.dtype)
-        return low + (np.tanh(action) + 1.0) * 0.5 * (high - low)
+        out: np.ndarray = low + (np.tanh(action) + 1.0) * 0.5 * (high - low)
+        return out
 
     def log_prob(self, parameters: Tensor, action: Tensor) -> Tensor:
         mean, log_std = parameters.chunk(2, -1)
         return distributions.squashed_gaussian_log_prob(action, mean, log_std) - self._log_scale()
 
     def entropy(self, parameters: Tensor) -> Tensor:
-        return distributions.squashed_gaussian_entropy(*parameters.chunk(2, -1)) + self._log_scale()
+        mean, log_std = parameters.chunk(2, -1)
+        return distributions.squashed_gaussian_entropy(mean, log_std) + self._log_scale()
 
     def kl(self, parameters_p: Tensor, parameters_q: Tensor) -> Tensor:
         """A divergence does not change under a bijection: it is that of the Gaussians before the squashing."""

@@ -77,7 +77,7 @@ def collect_episodes(trainer: Trainer, group_size: int) -> tuple[Trajectory, Ten
         chunks.append(collect(trainer.collector, trainer.act, trainer.family, steps, trainer.rng))
         ended = ended | (chunks[-1].terminated | chunks[-1].truncated).any(0)
     joined = (None if parts[0] is None else torch.cat(parts) for parts in zip(*chunks, strict=True))
-    trajectory = Trajectory(*joined)
+    trajectory = Trajectory._make(joined)
     return trajectory, first_episode(trajectory.terminated | trajectory.truncated)
 
 
@@ -92,7 +92,7 @@ def episode_samples(trainer: Trainer, trajectory: Trajectory, valid: Tensor, con
     reward = torch.where(valid, trajectory.reward, 0.0).sum(0).view(-1, config.group_size)
     advantage = RELATIVE_TO_GROUP[config.advantage](reward).view(1, -1).expand_as(valid)
     samples = flattened(rollout, advantage, torch.zeros_like(advantage))
-    return Samples(*(None if x is None else x[valid.flatten()] for x in samples))
+    return Samples._make(None if x is None else x[valid.flatten()] for x in samples)
 
 
 def grpo_loss(trainer: Trainer, config: GRPOConfig, batch: Samples) -> Tensor:

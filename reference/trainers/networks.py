@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ppo_audit.reference.trainers.families import Family, Gaussian, SquashedGaussian
 
 Act = Callable[[np.ndarray], np.ndarray]
+Network = Any  # an nn.Module with `policy` and `value`, which the types of nn.Module cannot say
 
 
 def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -55,7 +57,8 @@ class Head(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         output = self.output(features)
         if not self.is_gaussian:
-            return output
+            out: Tensor = output
+            return out
         return torch.cat([output, self.log_std.expand_as(output)], -1)
 
 
@@ -73,11 +76,13 @@ class SeparateNetwork(nn.Module):
         return self.policy(observation), self.value(observation)
 
     def policy(self, observation: Tensor) -> Tensor:
-        return self.head(self.actor_body(observation))
+        out: Tensor = self.head(self.actor_body(observation))
+        return out
 
     def value(self, observation: Tensor) -> Tensor:
         output = self.critic(observation)
-        return output if self.quantiles else output.squeeze(-1)
+        out: Tensor = output if self.quantiles else output.squeeze(-1)
+        return out
 
 
 class SharedNetwork(nn.Module):
@@ -95,14 +100,16 @@ class SharedNetwork(nn.Module):
         return self.head(features), self._value(features)
 
     def policy(self, observation: Tensor) -> Tensor:
-        return self.head(self.actor_body(observation))
+        out: Tensor = self.head(self.actor_body(observation))
+        return out
 
     def value(self, observation: Tensor) -> Tensor:
         return self._value(self.actor_body(observation))
 
     def _value(self, features: Tensor) -> Tensor:
         output = self.critic_head(features)
-        return output if self.quantiles else output.squeeze(-1)
+        out: Tensor = output if self.quantiles else output.squeeze(-1)
+        return out
 
 
 def numpy_actor(network: SeparateNetwork | SharedNetwork) -> Act:
@@ -122,17 +129,18 @@ def numpy_actor(network: SeparateNetwork | SharedNetwork) -> Act:
     return act
 
 
-def torch_actor(network: nn.Module) -> Act:
+def torch_actor(network: Network) -> Act:
     """The actor of any network, at torch's price a call."""
 
     @torch.no_grad()
     def act(observation: np.ndarray) -> np.ndarray:
-        return network.policy(torch.from_numpy(observation)).numpy()  # type: ignore[operator, union-attr]
+        parameters: np.ndarray = network.policy(torch.from_numpy(observation)).numpy()
+        return parameters
 
     return act
 
 
-def actor_of(network: nn.Module) -> Act:
+def actor_of(network: Network) -> Act:
     """The fastest actor that the network has."""
     return numpy_actor(network) if isinstance(network, SeparateNetwork | SharedNetwork) else torch_actor(network)
 

@@ -14,8 +14,8 @@ def gradient_step(trainer: Trainer, loss: Tensor, max_grad_norm: float) -> float
     gradient = trainer.flat.grad
     assert gradient is not None
     gradient.zero_()
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = gradient.norm().item()
+    loss.backward()
+    norm = float(gradient.norm())
     if not math.isfinite(norm):
         return norm
     if norm > max_grad_norm:

@@ -110,7 +110,8 @@ def update(
     trainer: Trainer, config: PPOConfig, samples: Samples, objective: Objective, critic_loss: CriticLoss
 ) -> tuple[list[Losses], list[float]]:
     """The gradient steps of one update; it ends early where the exact KL has gone too far."""
-    seen, norms = [], []
+    seen: list[Losses] = []
+    norms: list[float] = []
     for _ in range(config.epochs):
         for batch in minibatches(samples, config.minibatch_size, trainer.rng):
             losses = ppo_losses(trainer, config, batch, objective, critic_loss)
@@ -118,7 +119,7 @@ def update(
                 return seen, norms
             loss = config.value_coef * losses.value if trainer.updates < config.value_warmup else losses.total
             norms.append(gradient_step(trainer, loss, config.max_grad_norm))
-            seen.append(Losses(*(None if x is None else x.detach() for x in losses)))
+            seen.append(Losses._make(None if x is None else x.detach() for x in losses))
     return seen, norms
 
 
@@ -168,7 +169,6 @@ def adapt_clip_range(trainer: Trainer, clip_fraction: float, band: tuple[float, 
 
 def summary(seen: list[Losses], norms: list[float]) -> Metrics:
     """Means over the minibatches of an update; NaN where it took no step."""
-    mean = lambda values: sum(values) / len(values) if values else math.nan
     finite = [norm for norm in norms if math.isfinite(norm)]
     return {
         "policy_loss": mean([losses.policy.item() for losses in seen]),
@@ -177,6 +177,11 @@ def summary(seen: list[Losses], norms: list[float]) -> Metrics:
         "nonfinite_gradients": float(len(norms) - len(finite)),
         "gradient_steps": float(len(norms)),
     }
+
+
+def mean(values: list[float]) -> float:
+    """The mean; NaN of nothing."""
+    return sum(values) / len(values) if values else math.nan
 
 
 PPO = Algorithm("ppo", PPOConfig, iterate)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from ppo_audit.reference.surrogates import kl_penalty_surrogate
-from ppo_audit.reference.trainers.ppo import PPOConfig, critic_of, learn, next_rollout
+from ppo_audit.reference.trainers.ppo import PolicyTerms, PPOConfig, critic_of, learn, next_rollout
 from ppo_audit.reference.trainers.samples import samples_of
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
 
@@ -27,7 +29,7 @@ def iterate(trainer: Trainer) -> Metrics:
     samples = samples_of(next_rollout(trainer, config.ppo.rollout_steps), config.ppo.gamma, config.ppo.gae_lambda)
     coef = trainer.adaptive.get("kl_coef", config.penalty_coef)
 
-    def objective(terms):  # type: ignore[no-untyped-def]
+    def objective(terms: PolicyTerms) -> Tensor:
         kl = trainer.family.kl(terms.parameters_old, terms.parameters)
         return kl_penalty_surrogate(terms.ratio, terms.advantage, kl, coef)
 

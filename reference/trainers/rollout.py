@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppo_audit.reference.trainers.environments import Environments
 from ppo_audit.reference.trainers.families import Family
-from ppo_audit.reference.trainers.networks import Act
+from ppo_audit.reference.trainers.networks import Act, Network
 
 RECENT_EPISODES = 100  # whose mean return is reported
 
@@ -108,22 +108,22 @@ def collect(collector: Collector, act: Act, family: Family, steps: int, rng: np.
         rows.append((observation, step.next_observation, action, step.reward, step.terminated, step.truncated, mask))
     *columns, masks = zip(*rows, strict=True)
     tensors = [torch.from_numpy(np.stack(column)) for column in columns]
-    return Trajectory(*tensors, None if masks[0] is None else torch.from_numpy(np.stack(masks)))
+    return Trajectory._make([*tensors, None if masks[0] is None else torch.from_numpy(np.stack(masks))])
 
 
-def policy_parameters(network: nn.Module, observation: Tensor, action_mask: Tensor | None) -> Tensor:
+def policy_parameters(network: Network, observation: Tensor, action_mask: Tensor | None) -> Tensor:
     """The parameters of the policy's distributions, with forbidden actions at −inf."""
-    parameters: Tensor = network.policy(observation)  # type: ignore[operator]
+    parameters: Tensor = network.policy(observation)
     return parameters if action_mask is None else parameters.masked_fill(~action_mask, -torch.inf)
 
 
 @torch.no_grad()
-def with_old_network(trajectory: Trajectory, network: nn.Module, family: Family) -> Rollout:
+def with_old_network(trajectory: Trajectory, network: Network, family: Family) -> Rollout:
     """Ask the network, before it changes, for everything that the update will compare with."""
     shape = trajectory.reward.shape
-    flat = [None if x is None else x.flatten(0, 1) for x in trajectory]
-    parameters = policy_parameters(network, flat[0], flat[6])
-    log_prob = family.log_prob(parameters, flat[2])
-    value, value_next = network.value(flat[0]), network.value(flat[1])  # type: ignore[operator]
+    flat = Trajectory._make(None if x is None else x.flatten(0, 1) for x in trajectory)
+    parameters = policy_parameters(network, flat.observation, flat.action_mask)
+    log_prob = family.log_prob(parameters, flat.action)
+    value, value_next = network.value(flat.observation), network.value(flat.next_observation)
     old = (x.unflatten(0, shape) for x in (parameters, log_prob, value, value_next))
     return Rollout(trajectory, *old)

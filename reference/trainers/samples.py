@@ -39,7 +39,7 @@ def flattened(rollout: Rollout, advantage: Tensor, return_: Tensor) -> Samples:
     """The samples of a rollout, time and environment as one axis."""
     steps = rollout.trajectory
     parts = (steps.observation, steps.action, steps.action_mask, *rollout[1:4], advantage, return_)
-    return Samples(*(None if x is None else x.flatten(0, 1) for x in parts))
+    return Samples._make(None if x is None else x.flatten(0, 1) for x in parts)
 
 
 def minibatches(samples: Samples, size: int, rng: np.random.Generator) -> Iterator[Samples]:
@@ -48,4 +48,4 @@ def minibatches(samples: Samples, size: int, rng: np.random.Generator) -> Iterat
     order = torch.from_numpy(rng.permutation(count))
     cut = [None if x is None else x.index_select(0, order).split(size) for x in samples]
     for i in range((count + size - 1) // size):
-        yield Samples(*(None if pieces is None else pieces[i] for pieces in cut))
+        yield Samples._make(None if pieces is None else pieces[i] for pieces in cut)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppo_audit.reference.distributions import categorical_log_prob
 from ppo_audit.reference.kl import k3
@@ -19,6 +19,7 @@ from ppo_audit.reference.reductions import masked_constant_mean, masked_mean, ma
 from ppo_audit.reference.surrogates import asymmetric_clipped_surrogate, clip_fraction, linear_tail_ratio
 from ppo_audit.reference.trainers.diagnostics import returns_of_episodes
 from ppo_audit.reference.trainers.grpo import RELATIVE_TO_GROUP, collect_episodes
+from ppo_audit.reference.trainers.networks import Network
 from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step
 from ppo_audit.reference.trainers.ppo import done
 from ppo_audit.reference.trainers.tokens import ANSWER_LENGTH, PADDING, PROMPT_LENGTH
@@ -87,9 +88,9 @@ def answered_texts(trainer: Trainer, config: TokenGRPOConfig) -> tuple[Texts, Te
     return Texts(tokens, mask, log_prob_old, advantage), reward
 
 
-def answer_log_probs(network: nn.Module, tokens: Tensor) -> Tensor:
+def answer_log_probs(network: Network, tokens: Tensor) -> Tensor:
     """log π(y_t | x, y_<t) of every answer token, `[N, ANSWER_LENGTH]`; what stands at padding means nothing."""
-    logits = network.all_logits(tokens)[:, PROMPT_LENGTH - 1 : -1]  # type: ignore[operator]
+    logits = network.all_logits(tokens)[:, PROMPT_LENGTH - 1 : -1]
     answer = tokens[:, PROMPT_LENGTH:]
     # padding is no action: any legal index will do where the mask is off
     return categorical_log_prob(logits, torch.where(answer == PADDING, 0, answer))

@@ -56,7 +56,7 @@ class TokenEnvironments:
         for i in np.flatnonzero(terminated | truncated):
             reward[i] = score(self._text[i])
             self._episodes[i] += 1
-            self._start(i, episode_seed(self._seed, int(i), self._episodes[i]))
+            self._start(int(i), episode_seed(self._seed, int(i), self._episodes[i]))
         return Step(self._text.copy(), reached, reward, terminated, truncated)
 
     def action_mask(self) -> None:
@@ -86,5 +86,5 @@ def score(text: np.ndarray) -> float:
     wanted = [*prompt[prompt != PADDING][::-1].tolist(), END]
     answer = text[PROMPT_LENGTH:]
     given = answer[answer != PADDING].tolist()
-    right = sum(a == b for a, b in zip(wanted, given, strict=False))
+    right = sum(int(a == b) for a, b in zip(wanted, given, strict=False))
     return right / max(len(wanted), len(given))

@@ -15,7 +15,14 @@ from ppo_audit.reference.trainers.adam import Adam
 from ppo_audit.reference.trainers.environments import Environments, make_environments
 from ppo_audit.reference.trainers.families import Family, family_of, squashed_family_of
 from ppo_audit.reference.trainers.history import HistoryEnvironments
-from ppo_audit.reference.trainers.networks import Act, SeparateNetwork, SharedNetwork, actor_of, flatten_parameters
+from ppo_audit.reference.trainers.networks import (
+    Act,
+    Network,
+    SeparateNetwork,
+    SharedNetwork,
+    actor_of,
+    flatten_parameters,
+)
 from ppo_audit.reference.trainers.rollout import Collector, start_collecting
 from ppo_audit.reference.trainers.transformer import HistoryTransformer, TokenTransformer
 
@@ -54,7 +61,7 @@ class Trainer:
     algorithm: str
     collector: Collector
     family: Family
-    network: nn.Module
+    network: Network
     act: Act
     flat: nn.Parameter
     optimiser: Adam
@@ -62,7 +69,7 @@ class Trainer:
     total_steps: int
     steps: int = 0
     updates: int = 0
-    reference: nn.Module | None = None  # the network that the run began with, where `initial` gave it
+    reference: Network = None  # the network that the run began with, where `initial` gave it
     adaptive: dict[str, float] = field(default_factory=dict)  # what controllers change: clip range, KL coefficient
 
     @property
@@ -100,7 +107,7 @@ def begin_from(trainer: Trainer, network_state: dict[str, torch.Tensor]) -> None
     trainer.reference.load_state_dict(network_state)
 
 
-def copy_of(trainer: Trainer) -> nn.Module:
+def copy_of(trainer: Trainer) -> Network:
     """A frozen network of the same form, not yet of the same parameters."""
     network = deepcopy(trainer.network)
     return network.requires_grad_(False)
@@ -109,16 +116,19 @@ def copy_of(trainer: Trainer) -> nn.Module:
 def environments_for(setup: Setup) -> Environments:
     """The environments of a setup; those of a transformer show their recent history."""
     environments = make_environments(setup.environment, setup.environments)
-    return HistoryEnvironments(environments, setup.history) if setup.network == "transformer" else environments
+    if setup.network != "transformer":
+        return environments
+    return HistoryEnvironments(environments, setup.history)
 
 
 def family_for(setup: Setup, environments: Environments) -> Family:
     """The family of action distributions of a setup."""
     choices = {"plain": family_of, "squashed": squashed_family_of}
-    return _chosen(choices, setup.policy, "policy")(environments.action_space)
+    out: Family = _chosen(choices, setup.policy, "policy")(environments.action_space)
+    return out
 
 
-def network_for(setup: Setup, environments: Environments, family: Family, quantiles: int) -> nn.Module:
+def network_for(setup: Setup, environments: Environments, family: Family, quantiles: int) -> Network:
     """The network of a setup, freshly initialised from torch's generator."""
     choices = {
         "separate": SeparateNetwork,

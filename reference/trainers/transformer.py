@@ -33,7 +33,8 @@ class Block(nn.Module):
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in qkv)
         attended = scaled_dot_product_attention(q, k, v, attn_mask=visible)
         x = x + self.project(attended.transpose(1, 2).flatten(2))
-        return x + self.layer(self.before_layer(x))
+        out: Tensor = x + self.layer(self.before_layer(x))
+        return out
 
 
 class CausalTransformer(nn.Module):
@@ -75,7 +76,8 @@ class HistoryTransformer(nn.Module):
         return self.head(features), self._value(features)
 
     def policy(self, observation: Tensor) -> Tensor:
-        return self.head(self._features(observation))
+        out: Tensor = self.head(self._features(observation))
+        return out
 
     def value(self, observation: Tensor) -> Tensor:
         return self._value(self._features(observation))
@@ -86,7 +88,8 @@ class HistoryTransformer(nn.Module):
 
     def _value(self, features: Tensor) -> Tensor:
         output = self.critic_head(features)
-        return output if self.quantiles else output.squeeze(-1)
+        out: Tensor = output if self.quantiles else output.squeeze(-1)
+        return out
 
 
 class TokenTransformer(nn.Module):
@@ -105,7 +108,8 @@ class TokenTransformer(nn.Module):
         return self.head(features), self.critic_head(features).squeeze(-1)
 
     def policy(self, observation: Tensor) -> Tensor:
-        return self.head(self._last(observation))
+        out: Tensor = self.head(self._last(observation))
+        return out
 
     def value(self, observation: Tensor) -> Tensor:
         out: Tensor = self.critic_head(self._last(observation)).squeeze(-1)
@@ -113,7 +117,8 @@ class TokenTransformer(nn.Module):
 
     def all_logits(self, texts: Tensor) -> Tensor:
         """The logits of the token that follows each position, `[N, T, K]`."""
-        return self.head(self._features(texts))
+        out: Tensor = self.head(self._features(texts))
+        return out
 
     def _features(self, texts: Tensor) -> Tensor:
         features: Tensor = self.transformer(self.embed(texts), texts != tokens.PADDING)

@@ -61,13 +61,15 @@ def natural_step(trainer: Trainer, samples: Samples) -> Metrics:
     TRPO (arXiv:1502.05477), appendix C.
     """
     config: TRPOConfig = trainer.config
-    actor = [*trainer.network.actor_body.parameters(), *trainer.network.head.parameters()]  # type: ignore[union-attr]
-    measure = lambda: surrogate_and_kl(trainer, samples)
-    surrogate, _ = measure()
+    actor = [*trainer.network.actor_body.parameters(), *trainer.network.head.parameters()]
+    surrogate, _ = surrogate_and_kl(trainer, samples)
     gradient = flat_gradient(surrogate, actor)
     if not gradient.any():
         return {"surrogate_gain": 0.0, "step_share": 0.0}
-    times_fisher = lambda v: fisher_product(measure()[1], actor, v) + config.damping * v
+
+    def times_fisher(v: Tensor) -> Tensor:
+        return fisher_product(surrogate_and_kl(trainer, samples)[1], actor, v) + config.damping * v
+
     direction = conjugate_gradient(times_fisher, gradient, config.conjugate_steps)
     length = (2.0 * config.max_kl / direction.dot(times_fisher(direction))).sqrt()
     start = torch.cat([p.detach().reshape(-1) for p in actor])
@@ -75,7 +77,7 @@ def natural_step(trainer: Trainer, samples: Samples) -> Metrics:
         share = config.backtrack**j
         write(actor, start + share * length * direction)
         with torch.no_grad():
-            gained, kl = measure()
+            gained, kl = surrogate_and_kl(trainer, samples)
         if kl <= config.max_kl and gained > surrogate:
             return {"surrogate_gain": (gained - surrogate).item(), "step_share": share}
     write(actor, start)
@@ -131,7 +133,7 @@ def fit_critic(trainer: Trainer, samples: Samples) -> None:
     trainer.optimiser.learning_rate = config.learning_rate
     for _ in range(config.value_epochs):
         for batch in minibatches(samples, config.minibatch_size, trainer.rng):
-            loss = value_loss(trainer.network.value(batch.observation), batch.return_).mean()  # type: ignore[operator]
+            loss = value_loss(trainer.network.value(batch.observation), batch.return_).mean()
             gradient_step(trainer, loss, config.max_grad_norm)
 
 

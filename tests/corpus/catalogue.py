@@ -364,9 +364,6 @@ FAULTS = (
     Fault("returns_as_column", "sb3_rollout_data", "F.mse_loss(rollout_data.returns, values.flatten())",
           "F.mse_loss(rollout_data.returns.view(-1, 1), values.flatten())", "PPO508", ("PPO301", "PPO507"),
           source="R046 PacktPublishing/Deep-RL-Hands-On#9"),
-    Fault("log_prob_keeps_its_axis", "gaussian_by_hand", "0.5 * LOG_2PI).sum(-1)",
-          "0.5 * LOG_2PI).sum(-1, keepdim=True)", "PPO508", ("PPO104", "PPO507"),
-          source="R163 ReinforcementLearningZoo.jl#169"),
     # 7xx precision --------------------------------------------------------------------------------------------------
     Fault("ratio_in_bfloat16", "gspo_sequence", "torch.clamp(mean_log_ratio, max=10.0)",
           "torch.clamp(mean_log_ratio.bfloat16(), max=10.0)", "PPO701", source="section 1.14: an ulp exceeds epsilon"),

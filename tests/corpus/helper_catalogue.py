@@ -82,7 +82,7 @@ FAULTS = (
     Fault("buffer_gamma_twice", "gae_buffer", "gamma * next_values * next_non_terminal - buffer",
           "gamma**2 * next_values * next_non_terminal - buffer", "PPO601", "G03"),
     Fault("last_advantage_is_zero", "gae_batch_first", "in reversed(range(horizon))", "in reversed(range(horizon - 1))",
-          "PPO601", "R158 PufferAI/PufferLib#445"),
+          "PPO603", "R158 PufferAI/PufferLib#445"),
     # 602 the discounted return --------------------------------------------------------------------------------------
     Fault("rewards_to_go_undiscounted", "rewards_to_go", "reward + gamma * discounted_reward",
           "reward + discounted_reward", "PPO602", "G02"),

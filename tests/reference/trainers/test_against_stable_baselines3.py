@@ -87,6 +87,7 @@ class FixedPermutations:
         return self._rng.permutation(n)
 
 
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 @pytest.mark.parametrize("environment", ["CartPole-v1", "Pendulum-v1"])
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_an_update_ends_at_the_same_parameters(environment, epochs, monkeypatch):

@@ -1,0 +1,171 @@
+"""Correct losses in unusual but honest forms: each holds to a convention that a rule could take for a fault."""
+
+import torch
+import torch.nn.functional as F
+from torch.distributions import Normal
+
+
+def mappo(mean, log_std, actions, old_action_log_probs, adv_targ, values, value_preds, returns, clip_param=0.2):
+    """MAPPO: [N, 1] columns beside [N, D] means."""
+    dist = Normal(mean, log_std.exp())
+    action_log_probs = dist.log_prob(actions).sum(-1, keepdim=True)
+    imp_weights = torch.exp(action_log_probs - old_action_log_probs)
+    surr1 = imp_weights * adv_targ
+    surr2 = torch.clamp(imp_weights, 1 - clip_param, 1 + clip_param) * adv_targ
+    policy = -torch.sum(torch.min(surr1, surr2), dim=-1, keepdim=True).mean()
+    vclip = value_preds + (values - value_preds).clamp(-clip_param, clip_param)
+    vl = torch.max((values - returns) ** 2, (vclip - returns) ** 2).mean()
+    return policy + 0.5 * vl - 0.01 * dist.entropy().sum(-1).mean()
+
+
+def rsl_rl(
+    actions_log_prob_batch,
+    old_actions_log_prob_batch,
+    advantages_batch,
+    value_batch,
+    target_values_batch,
+    returns_batch,
+    entropy_batch,
+    clip_param=0.2,
+):
+    ratio = torch.exp(actions_log_prob_batch - torch.squeeze(old_actions_log_prob_batch))
+    surrogate = -torch.squeeze(advantages_batch) * ratio
+    sc = -torch.squeeze(advantages_batch) * torch.clamp(ratio, 1.0 - clip_param, 1.0 + clip_param)
+    sl = torch.max(surrogate, sc).mean()
+    value_clipped = target_values_batch + (value_batch - target_values_batch).clamp(-clip_param, clip_param)
+    vl = torch.max((value_batch - returns_batch).pow(2), (value_clipped - returns_batch).pow(2)).mean()
+    return sl + 1.0 * vl - 0.01 * entropy_batch.mean()
+
+
+def returns_column(log_prob, old_log_prob, advantages, values, returns, clip=0.2):
+    """values come from a critic head, (N, 1)."""
+    ratio = (log_prob - old_log_prob).exp()
+    pl = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+    return pl + 0.5 * F.mse_loss(values, returns.unsqueeze(1))
+
+
+def softmax_awr(log_prob, advantages, values, returns, beta=1.0):
+    w = torch.softmax(advantages / beta, dim=0) * len(advantages)
+    return -(w.detach() * log_prob).mean() + 0.5 * (values - returns).pow(2).mean()
+
+
+def grpo_nomask(logps, old_logps, advantages, eps=0.2):
+    ratio = (logps - old_logps).exp()
+    adv = advantages.unsqueeze(-1)
+    return -torch.min(ratio * adv, ratio.clamp(1 - eps, 1 + eps) * adv).mean()
+
+
+def high_entropy_tokens(log_prob, old_log_prob, advantages, entropy, response_mask, clip_ratio=0.2):
+    threshold = torch.quantile(entropy[response_mask.bool()].detach(), 0.2)
+    keep = response_mask * (entropy >= threshold)
+    ratio = (log_prob - old_log_prob).exp()
+    token_loss = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip_ratio, 1 + clip_ratio))
+    return (token_loss * keep).sum() / keep.sum().clamp(min=1)
+
+
+def pairwise_group(log_probs, old_log_probs, advantages, group_ids, clip_range=0.2):
+    same = (group_ids[:, None] == group_ids[None, :]).to(advantages.dtype)
+    mean = (same @ advantages) / same.sum(1)
+    adv = advantages - mean
+    ratio = (log_probs - old_log_probs).exp()
+    return torch.max(-adv * ratio, -adv * ratio.clamp(1 - clip_range, 1 + clip_range)).mean()
+
+
+def loo_pairwise(log_probs, old_log_probs, advantages, group_ids, clip_range=0.2):
+    same = (group_ids.unsqueeze(1) == group_ids).to(advantages.dtype)
+    adv = advantages - (same * advantages).sum(1) / same.sum(1)
+    ratio = (log_probs - old_log_probs).exp()
+    return torch.max(-adv * ratio, -adv * ratio.clamp(1 - clip_range, 1 + clip_range)).mean()
+
+
+def popart(log_prob, old_log_prob, advantages, values, returns, clip=0.2):
+    target = (returns - returns.mean()) / (returns.std() + 1e-5)
+    ratio = (log_prob - old_log_prob).exp()
+    return (
+        -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+        + 0.5 * (values - target).pow(2).mean()
+    )
+
+
+def tis_ratio(log_probs, old_log_probs, ref_log_probs, advantages, loss_mask, eps=0.2, beta=0.01):
+    ratio = torch.exp(log_probs - old_log_probs)
+    kl = torch.exp(ref_log_probs - log_probs) - (ref_log_probs - log_probs) - 1
+    w = torch.exp(log_probs - old_log_probs).clamp(max=2).detach()
+    s = torch.min(ratio * advantages, ratio.clamp(1 - eps, 1 + eps) * advantages)
+    return -((s - beta * w * kl) * loss_mask).sum() / loss_mask.sum().clamp(min=1)
+
+
+def spo(log_prob, old_log_prob, advantages, eps=0.2):
+    r = (log_prob - old_log_prob).exp()
+    return -(r * advantages - advantages.abs() / (2 * eps) * (r - 1) ** 2).mean()
+
+
+def sapo(log_probs, old_log_probs, advantages, mask, tau=1.0):
+    r = (log_probs - old_log_probs).exp()
+    gate = torch.sigmoid(tau * (r - 1)) * 4 / tau
+    return -((gate * advantages) * mask).sum() / mask.sum().clamp(min=1)
+
+
+def gspo_token(log_probs, old_log_probs, advantages, response_mask, clip_low=3e-4, clip_high=4e-4):
+    lr = log_probs - old_log_probs
+    s = (lr * response_mask).sum(-1) / response_mask.sum(-1).clamp(min=1)
+    lsi = log_probs - log_probs.detach() + s.detach().unsqueeze(-1)
+    si = torch.exp(lsi.clamp(max=10))
+    token_loss = torch.max(-advantages * si, -advantages * si.clamp(1 - clip_low, 1 + clip_high))
+    return (token_loss * response_mask).sum() / response_mask.sum().clamp(min=1)
+
+
+def asserts(log_prob, old_log_prob, advantages, values, returns, entropy, clip=0.2):
+    assert log_prob.shape == old_log_prob.shape == advantages.shape == values.shape == returns.shape
+    assert not advantages.requires_grad
+    ratio = (log_prob - old_log_prob).exp()
+    return (
+        -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+        + F.huber_loss(values, returns)
+        - 0.01 * entropy.mean()
+    )
+
+
+def inner_adv(log_prob, old_log_prob, values, old_values, returns, clip=0.2):
+    adv = returns - old_values
+    adv = (adv - adv.mean()) / (adv.std() + 1e-8)
+    ratio = (log_prob - old_log_prob).exp()
+    return (
+        -torch.min(ratio * adv, ratio.clamp(1 - clip, 1 + clip) * adv).mean() + 0.5 * (values - returns).pow(2).mean()
+    )
+
+
+def quantile_pairwise(log_prob, old_log_prob, advantages, quantiles, target_quantiles, clip=0.2):
+    ratio = (log_prob - old_log_prob).exp()
+    pl = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+    k = quantiles.shape[-1]
+    tau = (torch.arange(k, dtype=quantiles.dtype) + 0.5) / k
+    u = target_quantiles.unsqueeze(-2) - quantiles.unsqueeze(-1)
+    return (
+        pl
+        + (
+            (tau.view(1, -1, 1) - (u < 0).to(u.dtype)).abs() * F.huber_loss(u, torch.zeros_like(u), reduction="none")
+        ).mean()
+    )
+
+
+def rmse_value(log_prob, old_log_prob, advantages, values, returns, clip=0.2):
+    ratio = (log_prob - old_log_prob).exp()
+    pl = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+    return pl + 0.5 * torch.mean((values - returns) ** 2)
+
+
+def seq_kl_reward(log_probs, old_log_probs, ref_log_probs, advantages, mask, kl_coef=0.1, clip=0.2):
+    adv = advantages - kl_coef * ((old_log_probs - ref_log_probs) * mask).sum(-1, keepdim=True)
+    ratio = (log_probs - old_log_probs).exp()
+    token_loss = -torch.min(ratio * adv, ratio.clamp(1 - clip, 1 + clip) * adv)
+    return (token_loss * mask).sum() / mask.sum().clamp(min=1)
+
+
+def column_categorical(logits, actions, old_log_probs, advantages, values, returns, clip=0.2):
+    """[N, 1] actions, log-probs, advantages."""
+    logp = F.log_softmax(logits, -1)
+    lp = logp.gather(1, actions.long())
+    ratio = (lp - old_log_probs).exp()
+    pl = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+    return pl + 0.5 * (values - returns).pow(2).mean() - 0.01 * -(logp.exp() * logp).sum(-1).mean()
