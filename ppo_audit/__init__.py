@@ -74,6 +74,11 @@ _HOMES = {
     "squeezes": "subjects.reduction_probes",
     "TargetRaised": "errors",
     "divides_by_spread": "subjects.reduction_probes",
+    "log_of_sum": "subjects.log_prob_probes",
+    "made_log_prob": "subjects.log_prob_probes",
+    "custom_backward": "subjects.differences",
+    "slopes": "subjects.differences",
+    "stops_gradients": "subjects.differences",
     "audit": "api",
     "assert_conforms": "api",
 }

@@ -6,11 +6,11 @@ It knows neither reports nor the command line. A rule that raises is *errored* a
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.findings import Finding, Fix, Outcome, Status, Violation, fingerprint
+from ppo_audit.findings import Finding, Fix, Outcome, Severity, Status, Violation, fingerprint
 from ppo_audit.locate import Place, locate
 from ppo_audit.rules import Page, load_check
 from ppo_audit.subjects.judged import Judged
@@ -57,21 +57,56 @@ def _attempt(subject: Judged, page: Page) -> tuple[Status, str | None, Violation
     return Status.PASSED, f"{page.title} Seen in {subject.count['cases'] - cases:,} cases.", None
 
 
+NOISE = "PPO002"
+ONE_CALL_TELLS = frozenset("PPO001 PPO003 PPO004 PPO005 PPO008 PPO101 PPO109 PPO202 PPO503 PPO508 PPO511".split())
+"""Rules that need no second run to compare with: what they find is no noise."""
+
+
 def findings(subject: Judged, judgements: Sequence[Judgement], qualified_name: str) -> list[Finding]:
-    """One finding for each flagged rule that no other flagged rule explains, most severe first."""
+    """One finding for each flagged rule that no other finding explains, most severe first."""
     flagged = [judgement for judgement in judgements if judgement.violation is not None]
-    explained = {code: judgement for judgement in flagged for code in _explains(judgement, flagged)}
-    found = [_finding(subject, judgement, flagged, qualified_name) for judgement in flagged if judgement.page.rule.code not in explained]
+    explained = explanations(flagged)
+    roots = [judgement for judgement in flagged if not any(judgement.page.rule.code in codes for codes in explained.values())]
+    found = [_finding(subject, root, explained[root.page.rule.code], qualified_name) for root in roots]
     return sorted(found, key=lambda finding: (finding.severity, finding.rule))
 
 
-def _explains(judgement: Judgement, flagged: Sequence[Judgement]) -> list[str]:
+def explanations(flagged: Sequence[Judgement]) -> dict[str, tuple[str, ...]]:
+    """The flagged rules that each flagged rule explains, directly or by way of others, itself left out.
+
+    Rules that explain one another would all vanish: the gravest of them, of equals the one with the lowest code, is explained
+    by none of the others.
+    """
+    claimed = {judgement.page.rule.code: _claims(judgement, flagged) for judgement in flagged}
+    reached = {code: _reached(code, claimed) for code in claimed}
+    rank = {judgement.page.rule.code: (_severity(judgement), judgement.page.rule.code) for judgement in flagged}
+    is_backward = lambda code, other: code in reached[other] and rank[other] <= rank[code]
+    return {code: tuple(other for other in others if not is_backward(code, other)) for code, others in reached.items()}
+
+
+def _claims(judgement: Judgement, flagged: Sequence[Judgement]) -> tuple[str, ...]:
+    """What a rule says that it explains, among the flagged ones; noise explains whatever two runs were compared for."""
     assert judgement.violation is not None
-    codes = {other.page.rule.code for other in flagged}
-    return [code for code in judgement.violation.explains if code in codes]
+    code, codes = judgement.page.rule.code, [other.page.rule.code for other in flagged]
+    if code == NOISE:
+        return tuple(other for other in codes if other not in ONE_CALL_TELLS and other != code)
+    return tuple(other for other in judgement.violation.explains if other in codes and other != code)
 
 
-def _finding(subject: Judged, judgement: Judgement, flagged: Sequence[Judgement], qualified_name: str) -> Finding:
+def _reached(code: str, claimed: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every rule that a rule explains, directly or by way of others; itself where they explain one another."""
+    reached = list(claimed[code])
+    for other in reached:  # grows while it is walked
+        reached.extend(further for further in claimed[other] if further not in reached)
+    return reached
+
+
+def _severity(judgement: Judgement) -> Severity:
+    assert judgement.violation is not None
+    return judgement.page.rule.severity if judgement.violation.severity is None else judgement.violation.severity
+
+
+def _finding(subject: Judged, judgement: Judgement, also: tuple[str, ...], qualified_name: str) -> Finding:
     violation, page = judgement.violation, judgement.page
     assert violation is not None
     place = locate(subject, page, violation)
@@ -79,10 +114,11 @@ def _finding(subject: Judged, judgement: Judgement, flagged: Sequence[Judgement]
         rule=page.rule.code,
         name=page.rule.name,
         family=page.rule.family,
-        severity=violation.severity or page.rule.severity,
+        severity=_severity(judgement),
         confidence=violation.confidence,
         message=violation.message,
         location=place.location,
+        alternatives=place.alternatives,
         fingerprint=fingerprint(qualified_name, page.rule.code, violation.signature or violation.site),
         evidence=dict(violation.evidence),
         counterexample=dict(violation.counterexample),
@@ -90,7 +126,7 @@ def _finding(subject: Judged, judgement: Judgement, flagged: Sequence[Judgement]
         property=page.sections.get("Property", ""),
         fix=_fix(page, place),
         prevalence=page.rule.prevalence,
-        also=tuple(_explains(judgement, flagged)),
+        also=also,
         references=page.references,
     )
 

@@ -121,6 +121,8 @@ class Finding:
     waiver: str | None = None
     references: tuple[str, ...] = ()
     variant: str | None = None
+    alternatives: tuple[Location, ...] = ()
+    """Other lines where an edit has the same effect."""
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ def _where(finding: Finding) -> str:
     if finding.location is None:
         return "**Where.** The defect shows in the result and could not be tied to one line."
     frame = code_frame(finding.location)
-    return f"**Where.** {code(place(finding.location))}" + (f"\n\n{fence(frame)}" if frame else "")
+    others = "".join(f", or, with the same effect, {code(place(other))}" for other in finding.alternatives)
+    return f"**Where.** {code(place(finding.location))}{others}" + (f"\n\n{fence(frame)}" if frame else "")
 
 
 def _evidence(finding: Finding) -> str:

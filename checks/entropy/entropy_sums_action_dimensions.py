@@ -29,6 +29,8 @@ DIMENSIONS = 3
 
 
 def check(subject: Subject) -> Violation | None:
+    if not subject.available & {"log_std", "std"} and subject.layout.tails.get("entropy", ()) in ((), (1,)):
+        raise NotApplicable("the entropy is given as one number a sample")
     alone = weight(with_action_dimensions(subject, 1))
     together = weight(with_action_dimensions(subject, DIMENSIONS))
     want = DIMENSIONS * alone
@@ -48,8 +50,6 @@ def check(subject: Subject) -> Violation | None:
 def weight(subject: Subject) -> torch.Tensor:
     """d loss / d entropy of each sample, summed over dimensions: by log deviations, each of which adds one to H."""
     role = next((role for role in ("log_std", "std") if role in subject.available), "entropy")
-    if role == "entropy" and subject.layout.tails.get("entropy", ()) in ((), (1,)):
-        raise NotApplicable("the entropy is given as one number a sample")
     if subject.capacity is not None:
         raise NotApplicable("the number of action dimensions is fixed by the recording")
     batch = subject.rows(8)

@@ -44,7 +44,7 @@ def check(subject: Subject) -> Violation | None:
         counterexample={"batch": name},
         evidence={"refused": list(refused), "accepted": [name for name in errors if name not in refused]},
         severity=Severity.POTENTIAL if name in FAR else Severity.CRITICAL,
-        explains=("PPO503", "PPO509"),
+        explains=("PPO503",),
         place=refused[name].place,
     )
 

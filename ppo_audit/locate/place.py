@@ -14,3 +14,5 @@ class Place:
     location: Location | None
     proof: str = ""
     diff: str | None = None
+    alternatives: tuple[Location, ...] = ()
+    """Other lines where an edit has the same effect."""

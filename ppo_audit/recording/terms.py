@@ -28,6 +28,9 @@ SCALES = frozenset("mask clip_range clip_range_high clip_range_value value_coef 
 DIFFERENCES = frozenset(("kl", "log_prob", "entropy"))
 """A difference of log-probs, or of log standard deviations, is one thing: it stays whole."""
 
+SQUARE = frozenset(("value", "tail"))
+"""The square of an error, written out sample by sample, has addends without a target; it is one term all the same."""
+
 Family = Callable[[Roles], str]
 Step = Callable[[torch.Tensor], torch.Tensor]
 
@@ -126,10 +129,10 @@ def _opened(part: Part, splitter: Splitter) -> list[Part]:
     linear = splitter.linear_operand(part.atom)
     if linear is not None:
         return [_through(part, op, linear, splitter)]
-    addends = splitter.addends(part.atom)
-    if len(splitter.families(part.atom)) < 2:
-        return []
+    addends, found = splitter.addends(part.atom), splitter.families(part.atom)
     shape = splitter.trace.tensors[part.atom].shape
+    if len(found) < 2 or (found == SQUARE and shape):
+        return []
     return [_addend(part, op, number, sign, shape, splitter) for number, sign in addends]
 
 

@@ -243,7 +243,8 @@ def _clips_log_ratio(ops: Sequence[Op], roles: Mapping[int, Roles], makers: Mapp
 
 def _selects_by_entropy(part: Part, roles: Mapping[int, Roles]) -> bool:
     """Whether a mask between the term and the loss is made of entropies."""
-    return any("entropy" in roles.get(number, NONE) for op in part.ops for number in op.inputs[1:])
+    factors = [op for op in part.ops if plain(op.name) not in ADDITIONS]
+    return any("entropy" in roles.get(number, NONE) for op in factors for number in op.inputs)
 
 
 def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:

@@ -131,7 +131,7 @@ class Returns:
         callee = dataclasses.replace(self.callee, function=function)
         for convention in (self.convention, *self.shortlist):
             try:
-                found = _scored(callee, convention)
+                found = _scored(callee, convention) if _may_fit(callee, convention) else None
             except Exception:  # an edit may break the helper in any way
                 continue
             if found is not None and found.agreement > PERFECT:
@@ -299,14 +299,35 @@ def _timings(roles: Mapping[str, str]) -> Iterator[tuple[str, int, bool]]:
 def _scored(callee: Callee, convention: Convention) -> Convention | None:
     """The convention with what each output means under it, and the share of entries that agree with the definition."""
     available = frozenset(callee.roles.values())
-    ends = {"terminated": ENDS["terminated"], "truncated": ((4, 2),)} if "truncated" in available else ENDS
-    settings = [{"gamma": 0.9, "lambda_": 0.8}, {"gamma": 0.9, "lambda_": 0.8}, {"gamma": 0.7, "lambda_": 0.5}]
-    probes = [told(make_rollout(e, 11, s), convention, available) for e, s in zip(({}, ends, ends), settings, strict=True)]
-    outputs = [callee.outputs(probe, convention) for probe in probes]
+    outputs = [callee.outputs(probe, convention) for probe in _probes(convention, available)]
     if not outputs[0]:
         return None
-    options = [_read(callee, replaced, probes, outputs) for replaced in _built_in(convention, available)]
+    options = [_read(callee, replaced, outputs) for replaced in _built_in(convention, available)]
     return max(options, key=lambda option: option.agreement)
+
+
+@functools.lru_cache(maxsize=512)
+def _probes(convention: Convention, available: frozenset[str]) -> tuple[Rollout, ...]:
+    """Three rollouts: without ends, with ends, and with other settings."""
+    ends = {"terminated": ENDS["terminated"], "truncated": ((4, 2),)} if "truncated" in available else ENDS
+    settings = [{"gamma": 0.9, "lambda_": 0.8}, {"gamma": 0.9, "lambda_": 0.8}, {"gamma": 0.7, "lambda_": 0.5}]
+    return tuple(told(make_rollout(e, 11, s), convention, available) for e, s in zip(({}, ends, ends), settings, strict=True))
+
+
+@functools.lru_cache(maxsize=4096)
+def _meant(convention: Convention, available: frozenset[str], probe: int, meaning: str) -> torch.Tensor:
+    """What an output of this meaning should be for a probe, (T, N), with the gamma and lambda that are built in."""
+    rollout = _probes(convention, available)[probe]
+    settings = {"lambda_": convention.lambda_, "gamma": convention.gamma}
+    return meant(dataclasses.replace(rollout, **{k: v for k, v in settings.items() if v is not None}), meaning)
+
+
+def _may_fit(callee: Callee, convention: Convention) -> bool:
+    """Whether some output is right for the first probe with ends: most edits fail here, at the price of one call."""
+    available = frozenset(callee.roles.values())
+    outputs = callee.outputs(_probes(dataclasses.replace(convention, lambda_=None, gamma=None), available)[1], convention)
+    fits = lambda name, meaning: _share(outputs[name], _meant(convention, available, 1, meaning)) > PERFECT
+    return any(fits(name, meaning) for name in outputs for meaning in _possible([outputs[name]]))
 
 
 def _built_in(convention: Convention, available: frozenset[str]) -> Iterator[Convention]:
@@ -317,10 +338,12 @@ def _built_in(convention: Convention, available: frozenset[str]) -> Iterator[Con
         yield dataclasses.replace(convention, lambda_=lambda_, gamma=gamma)
 
 
-def _read(callee: Callee, convention: Convention, probes: Sequence[Rollout], outputs: Sequence[Outputs]) -> Convention:
+def _read(callee: Callee, convention: Convention, outputs: Sequence[Outputs]) -> Convention:
     """Which output is the advantage and which the return, by agreement, then by name, then by position."""
+    available = frozenset(callee.roles.values())
+    share = lambda probe, name, meaning: _share(outputs[probe][name], _meant(convention, available, probe, meaning))
     shares = {
-        (name, meaning): sum(_share(out[name], probe, meaning, convention) for out, probe in zip(outputs, probes, strict=True)) / len(probes)
+        (name, meaning): sum(share(probe, name, meaning) for probe in range(len(outputs))) / len(outputs)
         for name in outputs[0]
         for meaning in _possible([out[name] for out in outputs])
     }
@@ -361,11 +384,9 @@ def _prior(item: tuple[str, str], function: str, outputs: int) -> float:
     return (0.8 if fits else 0.0) + (0.1 if "/" not in meaning and meaning != "rewards to go" else 0.0)
 
 
-def _share(got: torch.Tensor, rollout: Rollout, meaning: str, convention: Convention) -> float:
-    """The share of entries that are what the meaning says."""
-    settings = {"lambda_": convention.lambda_, "gamma": convention.gamma}
-    rollout = dataclasses.replace(rollout, **{name: value for name, value in settings.items() if value is not None})
-    return float(((got - meant(rollout, meaning)).abs() <= TOLERANCE).double().mean())
+def _share(got: torch.Tensor, want: torch.Tensor) -> float:
+    """The share of entries that are what they should be."""
+    return float(((got - want).abs() <= TOLERANCE).double().mean())
 
 
 def meant(rollout: Rollout, meaning: str) -> torch.Tensor:

@@ -5,6 +5,7 @@ catalogue. A fault is text: `old` occurs exactly once in its base and is replace
 that the edit changes. How each loss is called stands in `calls.py`, for the tests and for nobody else.
 """
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class Fault:
     also: tuple[str, ...] = ()
     source: str = ""
     note: str = ""
+    at: str = ""
+    """Text of the line where the finding belongs, where the edit leaves nothing of its own behind: an omission."""
 
 
 def source_of(fault: Fault) -> str:
@@ -52,6 +55,16 @@ def edited_line(fault: Fault) -> int:
         if old != new:
             return number
     raise AssertionError(f"`{fault.name}` changes nothing")
+
+
+def lines_of(fault: Fault) -> set[int]:
+    """The lines, from 1, at which a finding is in its place: all that the edit changes or adds, or the line of `at`."""
+    before, after = (text.splitlines() for text in ((FOLDER / f"{fault.base}.py").read_text(), source_of(fault)))
+    if fault.at:
+        return {number for number, line in enumerate(after, start=1) if fault.at in line}
+    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+    blocks = [(start, end) for tag, _, _, start, end in matcher.get_opcodes() if tag != "equal"]
+    return {line + 1 for start, end in blocks for line in range(start, max(end, start + 1))}
 
 
 def write(fault: Fault, folder: Path) -> Path:
@@ -160,10 +173,12 @@ FAULTS = (
           note="k1 in the reward must be a constant of the update"),
     # 1xx ratio and clip ---------------------------------------------------------------------------------------------
     Fault("log_ratio_unguarded", "partial_policy", "torch.clamp(logp - logp_old, -bound, bound)", "logp - logp_old",
-          "PPO101", ("PPO007",), source="implementations H1"),
+          "PPO101", ("PPO007",), source="implementations H1", at="log_ratio.exp()",
+          note="a guard that is missing leaves no line: the hazard is the exponential"),
     Fault("sequence_bound_at_20", "gspo_sequence", "max=10.0", "max=20.0", "PPO101", source="analysis #1"),
     Fault("dual_clip_lost", "dual_clip_tokens", "bounded = torch.min(-advantages * clip_ratio_c, pessimistic)",
-          "bounded = pessimistic", "PPO101", ("PPO007",), source="R014 THUDM/slime#2247"),
+          "bounded = pessimistic", "PPO101", ("PPO007",), source="R014 THUDM/slime#2247", at="torch.exp(log_ratio)",
+          note="without the dual clip the hazard is the exponential"),
     Fault("no_clip_at_all", "plain_min", "-torch.min(surr1, surr2).mean()", "-surr1.mean()", "PPO102", ("PPO007",),
           source="C01"),
     Fault("min_of_the_same", "sb3_rollout_data", "torch.min(policy_loss_1, policy_loss_2)",
@@ -288,7 +303,8 @@ FAULTS = (
           "vf_losses2 = (vpredclipped - batch.returns.minimum(high).maximum(low)) ** 2", "PPO302", source="V07"),
     Fault("quantiles_shift_with_mean", "quantile_critic", "quantile_huber(quantiles, returns).mean()",
           "torch.max(quantile_huber(quantiles, returns), quantile_huber(near, returns)).mean()", "PPO307", ("PPO306",),
-          source="analysis #4", note="all quantiles move with their mean"),
+          source="analysis #4", at="near = quantiles - drift",
+          note="all quantiles move with their mean where they are clipped; the edit only makes use of that"),
     # 4xx entropy and KL ---------------------------------------------------------------------------------------------
     Fault("entropy_added", "cleanrl_minibatch", "pg_loss - ent_coef * entropy_loss",
           "pg_loss + ent_coef * entropy_loss", "PPO401", source="R067 datawhalechina/easy-rl#171"),
@@ -416,7 +432,8 @@ FAULTS_LATER = (
     Fault("clip_around_zero", "helper_chain", "torch.clamp(ratio, 1 - ratio_clip, 1 + ratio_clip)",
           "torch.clamp(ratio, -ratio_clip, ratio_clip)", "PPO107", ("PPO102", "PPO103", "PPO104"), source="C13"),
     Fault("dual_clip_for_gains_too", "dual_clip_tokens", "torch.where(advantages < 0, bounded, pessimistic)", "bounded",
-          "PPO108", ("PPO104",), source="R011 thu-ml/tianshou#433"),
+          "PPO108", ("PPO104",), source="R011 thu-ml/tianshou#433", at="bounded = torch.min(",
+          note="the choice by sign is gone; what is left of it is the bound"),
     Fault("dual_clip_below_one", "dual_clip_tianshou", "torch.max(clip1, dual_clip * adv)",
           "torch.max(clip1, adv / dual_clip)", "PPO108", ("PPO104",), source="R013 opendilab/PPOxFamily#95"),
     Fault("max_of_means", "neglogpac", "torch.mean(torch.maximum(pg_losses, pg_losses2))",

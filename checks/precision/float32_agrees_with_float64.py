@@ -1,0 +1,67 @@
+"""In float32 the gradients are those of float64.
+
+Property.  For advantages, or values and returns, that lie around 4096 with spread 1, all exact in float32: every gradient is
+           within 2 % of the largest one in float64, and the loss within 2 % of 1 + |loss|.
+Why.       E[x^2] - E[x]^2 and V^2 - 2 V R + R^2 subtract numbers of size 10^7 to get one of size 1, of which float32 keeps
+           no digit; x - mean(x) and V - R are exact here. Returns of that size are ordinary where rewards are not scaled. The
+           difference (V - R)^2 stands so in Schulman et al. 2017, arXiv:1707.06347, eq. 9; Welford 1962 for the variance.
+Applies.   Functions that are called and compute in the dtype that they are given.
+Tested.    Sixteen samples, ordinary, with advantages around 4096, and with values and returns there; in both precisions, all
+           log-ratios within the clip.
+Severity.  Serious: gradients are noise, or NaN, as soon as returns are large.
+Fix.       Subtract first, square then: ((x - x.mean()) ** 2).mean(), (V - R) ** 2.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+
+RULE = Rule(
+    code="PPO702",
+    name="float32-agrees-with-float64",
+    family="precision",
+    severity=Severity.SERIOUS,
+    needs=("direct_call",),
+    must_flag=("variance_by_difference", "square_expanded"),
+)
+ROWS, OFFSET, TOLERANCE = 16, 4096.0, 2e-2
+SHIFTED = ((), ("advantage", "reward"), ("value", "old_value", "return_"))
+GRID = 64  # multiples of 1 / 64 below 2^18 / 64 are exact in float32, and so are their sums
+Batch = dict[str, torch.Tensor | float]
+
+
+def check(subject: Subject) -> Violation | None:
+    if subject.computes_in != torch.float64:
+        raise NotApplicable(f"the target computes in {str(subject.computes_in).removeprefix('torch.')} whatever it is given")
+    for shifted in SHIFTED:
+        batch = _batch(subject, shifted)
+        want, got = (each.direct.observe(batch) for each in (subject, subject.in_float32))
+        for name, wide in want.numbers.items():
+            reference, narrow = (values.reshape(-1).double() for values in (wide, got.numbers[name]))
+            scale = reference.abs().max() + (1.0 if name == "loss" else 0.0)
+            violation = worst(
+                Violation(
+                    f"In float32 {name} is not what it is in float64.",
+                    site="value" if "value" in shifted else "effective_advantage",
+                    explains=("PPO202", "PPO203", "PPO704"),
+                ),
+                unless=(narrow - reference).abs() <= TOLERANCE * scale,
+                around=OFFSET if shifted else 0.0,
+                entry=torch.arange(len(reference)),
+                got=narrow,
+                want=reference,
+            )
+            if violation is not None:
+                return violation
+    return None
+
+
+def _batch(subject: Subject, shifted: tuple[str, ...]) -> Batch:
+    """Ordinary rows whose numbers are multiples of 1 / 64; those of some roles around the offset."""
+    batch = subject.direct.subject.rows(ROWS)
+    exact = {role: torch.round(value * GRID) / GRID for role, value in batch.items() if _is_number(role, value)}
+    return batch | exact | {role: exact[role] + OFFSET for role in shifted if role in exact}
+
+
+def _is_number(role: str, value: torch.Tensor | float) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and role != "mask"
