@@ -41,7 +41,7 @@ def check(subject: Subject) -> Violation | None:
         Violation(
             "At ratio 1 the two branches of the minimum differ: they weigh the sample with different advantages.",
             site="raw_branch" if "raw_branch" in subject.anatomy.sites else "surrogate",
-            explains=("PPO102", "PPO103", "PPO104", "PPO106"),
+            explains=("PPO102", "PPO103", "PPO104", "PPO106", "PPO509"),
         ),
         unless=(unclipped - clipped).abs() <= subject.tolerance * 10 * (1 + unclipped.abs()),
         advantage=advantage.repeat(len(pairs)),

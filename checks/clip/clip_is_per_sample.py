@@ -44,7 +44,7 @@ def check(subject: Subject) -> Violation | None:
                     Violation(
                         "When one sample leaves the clip range, the gradient of another one changes.",
                         site="surrogate",
-                        explains=("PPO102", "PPO103", "PPO507"),
+                        explains=("PPO102", "PPO103"),
                         place=subject.coupling(given, other) or site_of(subject, "surrogate"),
                     ),
                     unless=(moved - still).abs() <= slack,

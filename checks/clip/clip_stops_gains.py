@@ -43,9 +43,10 @@ def check(subject: Subject) -> Violation | None:
 
 
 def _site(subject: Subject) -> str:
-    """The clamp where it acts on one side alone, else the choice between the two branches."""
+    """What bounds the ratio, or its product, where it acts on one side alone; else the choice between the two branches."""
     is_one_sided = (subject.profile.clip[0] is None) != (subject.profile.clip[1] is None)
-    return "clip" if is_one_sided and "clip" in subject.anatomy.sites else "surrogate"
+    makers = [site for site in ("clip", "bound") if site in subject.anatomy.sites]
+    return makers[0] if is_one_sided and makers else "surrogate"
 
 
 def flat_sides(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:

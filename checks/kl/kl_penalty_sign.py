@@ -44,11 +44,20 @@ def check(subject: Subject) -> Violation | None:
 
 
 def averages(subject: Subject) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The KL term of pairs of policies, and the pairs; of sampled estimates the mean over the actions."""
+    """The KL term of pairs of policies, and the pairs; of k1, which takes both signs, the mean over the sampled actions."""
     cases = kl_cases(subject)
-    if "log_prob" not in cases:
-        got = kl_values(subject, cases)
-        return (got if bool((got < 0).all() | (got.sum() < 0)) else got.abs()), cases
+    got = kl_values(subject, cases)
+    if "log_prob" not in cases or not bool((got < 0).any() & (got > 0).any()):
+        is_negated = not bool((got > 0).any())  # what takes both signs is no KL at all: PPO411
+        return (got if is_negated else got.abs()), cases
     policies = (SAMPLING, OTHER) if "ref_log_prob" in cases else (OTHER, SAMPLING)
     roles = {role: policy.log() for role, policy in zip(cases, policies, strict=True)}
-    return (SAMPLING * kl_values(subject, roles)).sum()[None], {}
+    average = (SAMPLING * kl_values(subject, roles)).sum()[None]
+    return (average if is_linear(got, list(cases.values())) else average.abs()), {}
+
+
+def is_linear(values: torch.Tensor, policies: list[torch.Tensor]) -> bool:
+    """Whether the estimate is a multiple of the difference of log-probs: k1."""
+    log_ratio = policies[0] - policies[1]
+    slope = (values * log_ratio).sum() / (log_ratio**2).sum()
+    return bool((values - slope * log_ratio).abs().max() <= 1e-4 * values.abs().max())

@@ -42,7 +42,7 @@ def check(subject: Subject) -> Violation | None:
             Violation(
                 f"The gradients for `{role}` of two halves do not add up to that of the batch.",
                 site="value" if role == "value" else "policy",
-                explains=("PPO301", "PPO505", "PPO507"),
+                explains=("PPO301", "PPO505"),
                 place=data_reads(subject),
             ),
             unless=(got - want).abs() <= 1e3 * subject.tolerance * want.abs().max(),

@@ -43,7 +43,7 @@ def check(subject: Subject) -> Violation | None:
                 f"Another order of the same samples changes {moved[0]}.",
                 counterexample={"order": order.tolist(), "got": second.loss.item(), "want": first.loss.item()},
                 evidence={"changed": moved},
-                explains=("PPO104", "PPO204", "PPO206", "PPO507"),
+                explains=("PPO104", "PPO204", "PPO206", "PPO505", "PPO506", "PPO507"),
                 place=direct.parting(first.run, second.run, partial(corresponds, order=order)),
             )
     return None

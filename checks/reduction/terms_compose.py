@@ -52,8 +52,9 @@ def check(subject: Subject) -> Violation | None:
 
 
 def _is_forgotten(subject: Subject, gradients: dict[str, torch.Tensor]) -> bool:
+    """Whether no value term reached the sum; one that is there without a gradient is PPO301's."""
     given = {"value", "return_"} <= subject.available
-    return given and not bool((gradients["value"] != 0).any())
+    return given and "value" not in subject.anatomy.families and not bool((gradients["value"] != 0).any())
 
 
 def _coupled(subject: Subject, name: str, role: str, before: torch.Tensor, after: torch.Tensor) -> Violation | None:

@@ -6,14 +6,16 @@ Why.       The maximum is what makes the clip pessimistic. With a minimum, or wi
            left the band has no gradient even when it ran away from the target, and the critic stays wrong.
            openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py#L72.
 Applies.   Losses that take old values and a clip range for them, or were seen to clamp the value; whatever the critic.
-Tested.    48 triples of old value, value and target, on both sides of the band and of the target, each alone in a batch.
+Tested.    48 triples of old value, value and target, on both sides of the band and of the target, each alone in a batch; and
+           four predictions beyond the band that equal their target: only the clipped error, against the target as given,
+           is not zero.
 Severity.  Serious: the critic's gradient vanishes for an ordinary class of samples.
 Fix.       Take torch.max(loss_unclipped, loss_clipped) element by element, then the mean.
 """
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit import Rule, Severity, Subject, Violation, clipped_value, worst
 
 RULE = Rule(
     code="PPO302",
@@ -31,6 +33,12 @@ def check(subject: Subject) -> Violation | None:
     move, target = torch.cartesian_prod(moves, targets).T
     clipped = subject.value_losses(move, torch.zeros_like(move), target)
     unclipped = subject.value_losses(move, move, target)
+    return _below(subject, move, target, clipped, unclipped) or _without_effect(subject)
+
+
+def _below(
+    subject: Subject, move: torch.Tensor, target: torch.Tensor, clipped: torch.Tensor, unclipped: torch.Tensor
+) -> Violation | None:
     return worst(
         Violation(
             "The clipped value loss is smaller than the unclipped one: there is no maximum.",
@@ -43,3 +51,25 @@ def check(subject: Subject) -> Violation | None:
         got=clipped,
         want=unclipped,
     )
+
+
+def _without_effect(subject: Subject) -> Violation | None:
+    """Predictions beyond the band and on their target: the clipped error counts, unless the target was clipped too."""
+    value = torch.tensor([-6.0, -3.0, 3.0, 6.0], dtype=torch.float64)
+    seen = clipped_value(subject, value, torch.zeros_like(value)) if _is_recorded(subject) else None
+    if seen is None or seen.values.shape != value.shape:
+        return None
+    losses = subject.value_losses(value, torch.zeros_like(value), value)
+    return worst(
+        Violation("A prediction beyond the band that equals its target has no loss: the target is clipped too.", site="value_clip"),
+        unless=(losses > 0) | (seen.values == value),
+        old_value=0.0,
+        value=value,
+        target=value,
+        got=losses,
+        want="a loss, since the clipped prediction is off the target",
+    )
+
+
+def _is_recorded(subject: Subject) -> bool:
+    return "quantile_clip" in subject.anatomy.sites and "scalar_critic" in subject.profile.claims and subject.capacity is None

@@ -4,7 +4,8 @@ Property.  Without clipping in play (V_old = V): d loss / d V_i = k f(V_i - R_i)
            (squared loss), or the error bounded (Huber, smooth L1); zero where V = R; the old value does not matter.
 Why.       The critic is a regression on the target. A wrong sign drives it away, a target of another sample makes it predict
            the mean, and every advantage inherits the error. Schulman et al. 2017, arXiv:1707.06347, eq. 9.
-Applies.   Losses with a value term and a scalar critic; quantile and categorical critics have another regression.
+Applies.   Losses with a value term and a scalar critic; quantile and categorical critics have another regression. Where no
+           target is given, and the term reads the advantage and the old value, the target is their sum.
 Tested.    64 errors of both signs from 0.01 to 4, targets between -2 and 2 in shuffled order: sign, zero at zero, equal errors
            give equal gradients, proportional below 0.5, never growing slower than a bounded slope allows.
 Severity.  Critical: the critic learns the wrong thing, and with it every advantage.
@@ -13,14 +14,14 @@ Fix.       Use the mean of (V - R)^2 over samples, V and R of one shape.
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, term_roles, worst
 
 RULE = Rule(
     code="PPO301",
     name="value-gradient",
     family="value",
     severity=Severity.CRITICAL,
-    needs=("value", "scalar_critic", "role:return_"),
+    needs=("value", "scalar_critic"),
     must_flag=("value_sign", "target_of_another_sample", "broadcast_values"),
 )
 
@@ -31,9 +32,7 @@ def check(subject: Subject) -> Violation | None:
     size = torch.logspace(-2, 0.6, 32, dtype=torch.float64)
     error = torch.stack([size, -size]).T.flatten()
     target = torch.linspace(-2, 2, 64, dtype=torch.float64)[torch.arange(64) * 37 % 64]
-    value = target + error
-    roles = {"value": value, "return_": target} | ({"old_value": value} if "old_value" in subject.available else {})
-    gradient = subject.term("value").gradient("value", **roles).reshape(64, -1).sum(-1)
+    gradient = subject.term("value").gradient("value", **_roles(subject, target + error, target)).reshape(64, -1).sum(-1)
     small = error.abs() <= 0.5
     slope = float((gradient / error)[small].median())
     want = (slope if slope > 0 else 1.0) * error
@@ -43,9 +42,20 @@ def check(subject: Subject) -> Violation | None:
         Violation(
             "The value loss does not pull a prediction towards its own target.",
             site="value_weight" if slope < 0 else "value",
+            explains=() if bool((gradient != 0).any()) else ("PPO302", "PPO305", "PPO510"),
         ),
         unless=close | (bent & ~small),
         error=error,
         got=gradient,
         want=want,
     )
+
+
+def _roles(subject: Subject, value: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Predictions and targets, (64,) each, in the roles that the value term reads; the old value is the new one."""
+    old = {"old_value": value} if "old_value" in subject.available else {}
+    if "return_" in subject.available:
+        return {"value": value, "return_": target} | old
+    if not {"advantage", "old_value"} <= term_roles(subject, "value"):
+        raise NotApplicable("neither the value target is given, nor the advantage and the old value that make it")
+    return {"value": value, "advantage": target - value} | old

@@ -12,6 +12,8 @@ from ppo_audit.recording.trace import Op, Trace
 
 Roles = frozenset[str]
 NONE: Roles = frozenset()
+SHAPE_ONLY = frozenset("zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty".split())
+"""Operations that take only shape and dtype from their operand."""
 
 
 def plain(name: str) -> str:
@@ -42,7 +44,7 @@ def dependencies(trace: Trace, leaves: Mapping[str, int]) -> dict[int, Roles]:
     """For every value, the roles among `leaves` (role -> value number) that it is computed from, detached or not."""
     found: dict[int, Roles] = {number: frozenset((role,)) for role, number in leaves.items()}
     for op in trace.ops:
-        roles = NONE.union(*(found.get(number, NONE) for number in op.inputs))
+        roles = NONE if op.name in SHAPE_ONLY else NONE.union(*(found.get(number, NONE) for number in op.inputs))
         for number in op.outputs:
             found.setdefault(number, roles)
     return found

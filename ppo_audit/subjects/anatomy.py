@@ -124,9 +124,10 @@ def _sites(
     guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
     sites |= {"log_ratio_clamp": op for op in guards}
     sites |= {"clip": op for op in ops if _clamps_ratio(op, roles) and op not in guards}
-    sites |= {"surrogate": op for op in ops if plain(op.name) in CHOICES and "log_prob" in roles.get(op.outputs[0], NONE)}
-    given = run.numbers.get("advantage")
-    sites |= {"raw_branch": op for op in ops if given in op.inputs and "log_prob" in roles.get(op.outputs[0], NONE)}
+    sites |= {"surrogate": op for op in ops if _chooses(op, roles) and "log_prob" in roles.get(op.outputs[0], NONE)}
+    sites |= {"bound": op for op in ops if plain(op.name) == "where" and _condition(op, roles) & frozenset(CREDIT)}
+    raw = _signed_copies(run.numbers.get("advantage"), run.trace.ops)
+    sites |= {"raw_branch": op for op in ops if raw & {*op.inputs} and "log_prob" in roles.get(op.outputs[0], NONE)}
     if advantage is not None:
         sites["effective_advantage"] = advantage
         sites |= dict(_statistics(run, roles, advantage))
@@ -146,6 +147,25 @@ def _normalises(op: Op, roles: Mapping[int, Roles]) -> bool:
     """Whether the operation is a spread, or a softmax, of credit or values: what is divided by it couples all rows."""
     found = roles.get(op.outputs[0], NONE)
     return plain(op.name) in SPREADS | {"norm", "sqrt", "rsqrt", "softmax"} and bool(found & frozenset(CREDIT)) and "log_prob" not in found
+
+
+def _chooses(op: Op, roles: Mapping[int, Roles]) -> bool:
+    """Whether the operation chooses between values: a `where` under a mask only selects samples."""
+    return plain(op.name) in CHOICES and (plain(op.name) != "where" or bool(_condition(op, roles) - {"mask"}))
+
+
+def _condition(op: Op, roles: Mapping[int, Roles]) -> Roles:
+    """The roles that decide a `where`."""
+    return roles.get(op.inputs[0], NONE) if op.inputs else NONE
+
+
+def _signed_copies(given: int | None, ops: Sequence[Op]) -> frozenset[int]:
+    """The advantage as it was given, and the same with its sign or shape changed."""
+    copies = set() if given is None else {given}
+    for op in ops:
+        if op.inputs and op.inputs[0] in copies and plain(op.name) in ("neg", "negative", "unsqueeze", "view", "reshape"):
+            copies.update(op.outputs)
+    return frozenset(copies)
 
 
 def _addition(part: Part) -> Op:
@@ -243,8 +263,10 @@ def _clips_log_ratio(ops: Sequence[Op], roles: Mapping[int, Roles], makers: Mapp
 
 def _selects_by_entropy(part: Part, roles: Mapping[int, Roles]) -> bool:
     """Whether a mask between the term and the loss is made of entropies."""
+    path = {part.atom, *(number for op in part.ops for number in op.outputs)}
     factors = [op for op in part.ops if plain(op.name) not in ADDITIONS]
-    return any("entropy" in roles.get(number, NONE) for op in factors for number in op.inputs)
+    beside = (number for op in factors for number in op.inputs if number not in path)
+    return any("entropy" in roles.get(number, NONE) for number in beside)
 
 
 def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
