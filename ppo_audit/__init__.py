@@ -79,6 +79,12 @@ _HOMES = {
     "custom_backward": "subjects.differences",
     "slopes": "subjects.differences",
     "stops_gradients": "subjects.differences",
+    "CappedWeight": "subjects.sequence_probes",
+    "SequenceRatio": "subjects.sequence_probes",
+    "Batch": "subjects.batch",
+    "Direct": "subjects.direct",
+    "Observation": "subjects.direct",
+    "Run": "subjects.run",
     "audit": "api",
     "assert_conforms": "api",
 }

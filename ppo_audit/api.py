@@ -115,13 +115,14 @@ def _guarded(spec: str, run: Callable[[], TargetReport], settings: Settings) -> 
 def _entry(spec: str, variants: Variants, settings: Settings, source: Source) -> TargetReport:
     started = time.perf_counter()
     qualified = spec.rpartition(":")[2] or spec
-    pages = [page for code, page in catalogue().items() if settings.selects(code)]
+    pages = [page for code, page in catalogue(settings.rule_paths).items() if settings.selects(code)]
     (_, first), *others = variants
     judgements = judge(first, pages)
     found = findings(first, judgements, qualified)
     for name, subject in others:
         later = judge(subject, pages)
-        found = merge(found, findings(subject, later, qualified), name)
+        explained = [code for judgement in judgements if judgement.violation for code in judgement.violation.explains]
+        found = merge(found, findings(subject, later, qualified), name, explained)
         judgements = [_worse(a, b) for a, b in zip(judgements, later, strict=True)]
     outcomes = tuple(judgement.outcome for judgement in judgements)
     return TargetReport(

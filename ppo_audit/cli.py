@@ -77,6 +77,7 @@ Select = Annotated[list[str] | None, typer.Option(help="Only these: codes, prefi
 Ignore = Annotated[list[str] | None, typer.Option(help="Not these.", metavar="RULES")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="Such as old_log_prob=lp_prev", metavar="ROLE=NAME")]
 Values = Annotated[list[str] | None, typer.Option("--set", help="Such as clip_range=0.1", metavar="NAME=VALUE")]
+Rules = Annotated[list[str] | None, typer.Option("--rules", help="More rules: a file or folder.", metavar="PATH")]
 Inputs = Annotated[str | None, typer.Option(help="Makes the arguments.", metavar="PKG.MOD:FUNCTION")]
 Device = Annotated[str, typer.Option(help="Where to measure.", metavar="DEVICE")]
 Seed = Annotated[int, typer.Option(help="Seed of everything drawn.", metavar="N")]
@@ -124,13 +125,14 @@ def check(
     inputs: Inputs = None,
     device: Device = Settings.device,
     seed: Seed = Settings.seed,
+    rules_at: Rules = None,
     debug: Debug = False,
 ) -> None:
     """Audit the targets and report what is wrong, what is right and what was not judged."""
-    complaints = Complaints()
+    complaints, own_rules = Complaints(), tuple(rules_at or ())
     settings = Settings(
-        select=complaints.hear(lambda: rule_codes(select or (), "select"), ()),
-        ignore=complaints.hear(lambda: rule_codes(ignore or (), "ignore"), ()),
+        select=complaints.hear(lambda: rule_codes(select or (), "select", own_rules), ()),
+        ignore=complaints.hear(lambda: rule_codes(ignore or (), "ignore", own_rules), ()),
         fail_on=None if fail_on is FailOn.NEVER else Severity[fail_on.name],
         roles=complaints.hear(lambda: role_pairs(roles or ()), ()),
         values=complaints.hear(lambda: value_pairs(values or ()), ()),
@@ -138,6 +140,7 @@ def check(
         device=device,
         seed=seed,
         script_args=context.obj or (),
+        rule_paths=own_rules,
     )
     complaints.hear(lambda: _expect_folder(output), None)
     complaints.stop()
@@ -164,6 +167,37 @@ def explain(rule: Annotated[str, typer.Argument(help="Code or name of a rule.", 
     """Show the page of a rule: property, reason, limits, method, severity and cure."""
     page = _find_page(rule)
     print(f"{page.rule.code} {page.rule.name} ({page.rule.severity.label}, {page.rule.family})\n\n{page.text}")
+
+
+@app.command("new-rule")
+def new_rule(
+    name: Annotated[str, typer.Argument(help="Lower-case words joined by hyphens.")],
+    code: Annotated[str, typer.Option(help="Letters of your own and a number.")] = "ACME001",
+    family: Annotated[str, typer.Option(help="A family of the report.")] = "clip",
+    folder: Annotated[Path, typer.Option(help="Where to write rule and test.")] = Path(),
+) -> None:
+    """Write the skeleton of a rule and its tests, which fail until they are filled in."""
+    from ppo_audit.new_rule import write
+
+    for path in write(name, code, family, folder):
+        print(f"Wrote {path}")
+    print(f"Run it with: ppo-audit check TARGET --rules {folder}")
+
+
+@app.command()
+def selftest(
+    output: Annotated[Path | None, typer.Option(help="Store the matrix in this file.", metavar="FILE")] = None,
+    against: Annotated[Path | None, typer.Option(help="Fail where a cell got worse.", metavar="FILE")] = None,
+) -> None:
+    """Inject every fault of the corpus, run the rules, and show how many are found, owned and placed."""
+    from ppo_audit import selftest as workshop
+
+    cells = workshop.run()
+    lost = workshop.worse(json.loads(against.read_text()), cells) if against else []
+    print("\n".join([*workshop.table(cells), *lost]))
+    if output:
+        _write(output, workshop.matrix(cells))
+    raise typer.Exit(int(bool(lost) or not workshop.figures(cells).meets_the_goal()))
 
 
 @app.command()

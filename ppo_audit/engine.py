@@ -6,7 +6,7 @@ It knows neither reports nor the command line. A rule that raises is *errored* a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ppo_audit.errors import NotApplicable
@@ -135,8 +135,9 @@ def _fix(page: Page, place: Place) -> Fix:
     return Fix(page.sections.get("Fix", ""), diff=place.diff, verified=bool(place.proof), proof=place.proof)
 
 
-def merge(first: Sequence[Finding], later: Sequence[Finding], variant: str) -> list[Finding]:
-    """Findings of a further variant, where no earlier one has the same fingerprint; they name the variant."""
+def merge(first: Sequence[Finding], later: Sequence[Finding], variant: str, explained: Collection[str]) -> list[Finding]:
+    """Findings of a further variant, which they name, where none of an earlier variant is the same or explains their rule."""
     known = {finding.fingerprint for finding in first}
-    fresh = [replace(finding, variant=variant) for finding in later if finding.fingerprint not in known]
+    news = [finding for finding in later if finding.fingerprint not in known and finding.rule not in explained]
+    fresh = [replace(finding, variant=variant) for finding in news]
     return sorted([*first, *fresh], key=lambda finding: (finding.severity, finding.rule))

@@ -10,14 +10,19 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import importlib.metadata
+import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from ppo_audit.errors import UsageError
 from ppo_audit.findings import Severity
 
+BUILT_IN = "ppo_audit.checks"
 HEADINGS = ("Property", "Why", "Applies", "Tested", "Severity", "Fix")
 
 
@@ -46,21 +51,31 @@ class Page:
     path: Path
 
     @property
-    def module(self) -> str:
-        return f"ppo_audit.checks.{self.path.parent.name}.{self.path.stem}"
-
-    @property
     def references(self) -> tuple[str, ...]:
         """The citations of "Why": arXiv numbers and pinned code."""
         return tuple(dict.fromkeys(re.findall(r"arXiv:\d{4}\.\d{5}|https?://\S+[^\s.,)]", self.text)))
 
 
 @functools.cache
-def catalogue() -> Mapping[str, Page]:
-    """Every built-in rule by code, in order of code."""
-    root = Path(importlib.import_module("ppo_audit.checks").__path__[0])
-    pages = (read_page(path) for path in root.glob("*/*.py") if path.stem != "__init__")
+def catalogue(paths: tuple[str, ...] = ()) -> Mapping[str, Page]:
+    """Every rule by code, in order of code: built-in ones, those of installed packages, and those at `paths`.
+
+    A package offers rules by the entry-point group `ppo_audit.rules`, which names a package of rule files.
+    """
+    offered = [entry.value for entry in importlib.metadata.entry_points(group="ppo_audit.rules")]
+    packages = [importlib.util.find_spec(name) for name in (BUILT_IN, *offered)]
+    folders = [Path(place) for found in packages if found for place in found.submodule_search_locations or ()]
+    pages = [read_page(path) for folder in (*folders, *map(Path, paths)) for path in _rule_files(folder)]
     return {page.rule.code: page for page in sorted(pages, key=lambda page: page.rule.code)}
+
+
+def _rule_files(place: Path) -> Iterator[Path]:
+    """The rule files at a place: the file itself, or what a folder holds that defines a `RULE`."""
+    if not place.exists():
+        raise UsageError(f"--rules: `{place}` does not exist; expected a rule file or a folder of them.")
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        if path.stem != "__init__" and "\nRULE = Rule(" in path.read_text(encoding="utf-8"):
+            yield path
 
 
 def read_page(path: Path) -> Page:
@@ -73,8 +88,24 @@ def read_page(path: Path) -> Page:
 
 def load_check(page: Page) -> Callable[[Any], Any]:
     """The `check` function of a rule; importing it is what costs."""
-    check: Callable[[Any], Any] = importlib.import_module(page.module).check
+    root = Path(importlib.import_module(BUILT_IN).__path__[0])
+    if page.path.is_relative_to(root):
+        module = importlib.import_module(f"{BUILT_IN}.{page.path.parent.name}.{page.path.stem}")
+    else:
+        module = _module_at(page.path)
+    check: Callable[[Any], Any] = module.check
     return check
+
+
+@functools.cache
+def _module_at(path: Path) -> ModuleType:
+    """A rule file of somebody else's, imported from where it lies."""
+    found = importlib.util.spec_from_file_location(f"ppo_audit_rule_{path.stem}", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 def _literal_rule(tree: ast.Module, path: Path) -> Rule:

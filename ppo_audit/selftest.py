@@ -148,6 +148,20 @@ def worse(before: Sequence[Mapping[str, object]], cells: Sequence[Cell]) -> list
     return lost
 
 
+def table(cells: Sequence[Cell]) -> list[str]:
+    """The figures in words, and every fault that is not met as it should be."""
+    found = figures(cells)
+    lines = [
+        f"{found.faults} written faults: {found.flagged:.1%} flagged, {found.owned:.1%} by the owning rule, "
+        f"{found.at_line:.1%} at the edited line",
+        f"{found.correct} correct losses: {found.false_alarms} false alarms at or above serious",
+        f"{len(found.silent_rules)} rules never seen to flag{': ' * bool(found.silent_rules)}{', '.join(found.silent_rules)}",
+    ]
+    lines += [f"  {c.owner} {c.name}: not flagged by it" for c in cells if c.owner in rules() and not c.is_owned]
+    lines += [f"  {c.owner} {c.name}: at another line" for c in cells if c.is_owned and not c.is_at_line]
+    return lines + [f"  false alarm on {c.name}: {', '.join(c.false_alarms)}" for c in cells if c.false_alarms]
+
+
 def matrix(cells: Sequence[Cell]) -> str:
     """The matrix as JSON, one line a cell so that a change reads as a diff."""
     return "[\n" + ",\n".join(json.dumps(asdict(each)) for each in cells) + "\n]\n"

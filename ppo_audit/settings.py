@@ -30,6 +30,7 @@ class Settings:
     inputs: str | None = None
     device: str = "cpu"
     seed: int = 0
+    rule_paths: tuple[str, ...] = ()
     script_args: tuple[str, ...] = ()
 
     def selects(self, code: str) -> bool:
@@ -37,13 +38,13 @@ class Settings:
         return code not in self.ignore and (not self.select or code in self.select)
 
 
-def rule_codes(patterns: Sequence[str], option: str = "select") -> tuple[str, ...]:
+def rule_codes(patterns: Sequence[str], option: str = "select", paths: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The codes that codes, prefixes of codes and names stand for, in the order of the catalogue; commas separate."""
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
     if patterns and not wanted:
         raise UsageError(f"--{option}: no rule is named; expected a code (PPO101), the beginning of one, or a name.")
-    found = {code for pattern in wanted for code in _matches(pattern, option)}
-    return tuple(code for code in catalogue() if code in found)
+    found = {code for pattern in wanted for code in _matches(pattern, option, paths)}
+    return tuple(code for code in catalogue(paths) if code in found)
 
 
 def no_such_rule(name: str) -> str:
@@ -83,13 +84,14 @@ def command_for(spec: str, settings: Settings) -> str:
     options += [f"--set={name}={value}" for name, value in settings.values]
     options += [f"--inputs={settings.inputs}"] * (settings.inputs is not None)
     options += [f"--device={settings.device}"] * (settings.device != Settings.device)
+    options += [f"--rules={path}" for path in settings.rule_paths]
     options += [f"--seed={settings.seed}"] * (settings.seed != Settings.seed)
     script = ["--", *settings.script_args] if settings.script_args else []
     return shlex.join(["ppo-audit", "check", spec, *options, *script])
 
 
-def _matches(pattern: str, option: str) -> list[str]:
-    pages = catalogue()
+def _matches(pattern: str, option: str, paths: tuple[str, ...]) -> list[str]:
+    pages = catalogue(paths)
     codes = [
         code for code, page in pages.items() if code.startswith(pattern.upper()) or page.rule.name == pattern.lower()
     ]

@@ -54,7 +54,7 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report | BaseException],
 def one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page(Rule("PPO101", "ratio-overflow", "ratio", Severity.CRITICAL), "A title.", {}, TEXT, Path("x.py"))
     monkeypatch.setattr(cli, "catalogue", lambda: {"PPO101": page})
-    monkeypatch.setattr("ppo_audit.settings.catalogue", lambda: {"PPO101": page})
+    monkeypatch.setattr("ppo_audit.settings.catalogue", lambda paths=(): {"PPO101": page})
 
 
 def run(*arguments: str) -> int:

@@ -20,7 +20,7 @@ def page(code: str, name: str) -> Page:
 @pytest.fixture(autouse=True)
 def three_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [page("PPO101", "ratio-overflow"), page("PPO102", "clip-stops-gains"), page("PPO201", "keeps-signs")]
-    monkeypatch.setattr(settings, "catalogue", lambda: {each.rule.code: each for each in pages})
+    monkeypatch.setattr(settings, "catalogue", lambda paths=(): {each.rule.code: each for each in pages})
 
 
 class TestRuleCodes:

@@ -1,12 +1,13 @@
 """Mean and deviation of advantages are those of valid entries.
 
-Property.  With a mask: the normalised advantage of a valid entry does not depend on the advantages at masked ones, nor on how many
-           of these there are.
-Why.       Masked advantages are whatever the buffer held, most often zeros: they pull the mean to zero and shrink the deviation,
-           by an amount that follows the response lengths. Whitening is meant for the tokens of responses: Zheng et al. 2023,
-           arXiv:2307.04964 (advantage normalisation).
+Property.  With a mask: the normalised advantage of a valid entry does not depend on the advantages at masked ones, nor
+           on how many of these there are.
+Why.       Masked advantages are whatever the buffer held, most often zeros: they pull the mean to zero and shrink the
+           deviation, by an amount that follows the response lengths. Whitening is meant for the tokens of responses:
+           Zheng et al. 2023, arXiv:2307.04964 (advantage normalisation).
 Applies.   Losses that take a mask over tokens and normalise advantages inside.
-Tested.    Eight sequences of one to five tokens; other advantages at masked places; the effective advantage at valid ones.
+Tested.    Eight sequences of one to five tokens; other advantages at masked places; the effective advantage at valid
+           ones.
 Severity.  Serious: the advantage of a token depends on the length of other responses.
 Fix.       mean = (A * mask).sum() / mask.sum(); variance = ((A - mean) ** 2 * mask).sum() / mask.sum()
 """

@@ -1,10 +1,10 @@
 """The clip acts on the ratio, around one.
 
-Property.  At ratio 1 no clamp of the policy term changes anything, whatever the advantage: clamp(x) = x for every clamp through
-           which a log-prob reaches the loss.
-Why.       clip(r, 1 - eps, 1 + eps) is the identity near 1. Clipping the product r A holds advantages between 0.8 and 1.2,
-           and bounds around 0 hold the ratio itself down: both change samples that have not moved at all.
-           Schulman et al. 2017, arXiv:1707.06347, eq. 7.
+Property.  At ratio 1 no clamp of the policy term changes anything, whatever the advantage: clamp(x) = x for every clamp
+           through which a log-prob reaches the loss.
+Why.       clip(r, 1 - eps, 1 + eps) is the identity near 1. Clipping the product r A holds advantages between 0.8 and
+           1.2, and bounds around 0 hold the ratio itself down: both change samples that have not moved at all. Schulman
+           et al. 2017, arXiv:1707.06347, eq. 7.
 Applies.   Losses with a policy term that clamp something that depends on the log-prob; guards far outside pass.
 Tested.    Sixteen samples at ratio 1 with effective advantages from -3 to 3; input and output of every recorded clamp.
 Severity.  Serious: the trust region is not where it should be, and most samples lose their gradient at once.

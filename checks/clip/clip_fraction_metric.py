@@ -1,13 +1,14 @@
 """A reported clip fraction is the share of samples that are clipped.
 
-Property.  A returned number that is 0 with all samples inside the clip and not 0 with all outside is the share of |r - 1| > eps,
-           of one side of it, or of the samples whose gradient the clip stops; masked entries do not count.
-Why.       The clip fraction tells whether learning rate and epochs fit, and schedules act on it. Counted on the log-ratio it is off
-           on both sides, as a sum it follows the batch size, over padding it follows the response lengths.
-           openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py.
-Applies.   Losses that return such a number beside the loss, whatever its name, told by its comparing something with the ratio.
-Tested.    Twelve samples: three between 1 + eps and exp(eps), one between exp(-eps) and 1 - eps, others clearly in or out, of both
-           signs of A. With a mask: sequences with clipped samples at masked places only.
+Property.  A returned number that is 0 with all samples inside the clip and not 0 with all outside is the share of |r -
+           1| > eps, of one side of it, or of the samples whose gradient the clip stops; masked entries do not count.
+Why.       The clip fraction tells whether learning rate and epochs fit, and schedules act on it. Counted on the
+           log-ratio it is off on both sides, as a sum it follows the batch size, over padding it follows the response
+           lengths. openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py.
+Applies.   Losses that return such a number beside the loss, whatever its name, told by its comparing something with the
+           ratio.
+Tested.    Twelve samples: three between 1 + eps and exp(eps), one between exp(-eps) and 1 - eps, others clearly in or
+           out, of both signs of A. With a mask: sequences with clipped samples at masked places only.
 Severity.  Potential: a metric, until something acts on it.
 Fix.       ((ratio - 1).abs() > clip_range).float().mean(), over valid entries.
 """
@@ -40,9 +41,11 @@ def check(subject: Subject) -> Violation | None:
     for name, seen in counted(subject, log_ratio, advantage).items():
         wanted = _shares(log_ratio.exp(), advantage, low, high)
         if name in metrics and not any(abs(float(seen.value) - share) <= 1e-6 for share in wanted.values()):
-            return _violation(name, float(seen.value), wanted["outside"], seen.place, "is not the share of samples outside the clip")
+            return _violation(
+                name, float(seen.value), wanted["outside"], seen.place, "is not the share of samples outside the clip"
+            )
         padded = masked_log_ratios(subject, name, 2 * math.log(high)) if name in metrics else None
-        if padded is not None and not float(padded.value) == 0:
+        if padded is not None and float(padded.value) != 0:
             return _violation(name, float(padded.value), 0.0, padded.place, "counts masked entries")
     return None
 

@@ -1,12 +1,12 @@
 """Whether a sample is clipped is decided by its own ratio.
 
 Property.  The policy gradient of a sample does not change when the ratio of another one leaves the clip range.
-Why.       The minimum stands inside the expectation. Taken of two means, or with one decision for the whole batch, a single sample
-           far out clips all the others or none of them. Schulman et al. 2017, arXiv:1707.06347, eq. 7.
-Applies.   Losses that claim a hard clip, with the effective advantage. Coupling inside the clip range is PPO507; a ratio for each
-           sequence couples its tokens, which are one sample here.
-Tested.    Seven samples inside and outside the clip, beside an eighth at A = +-5 that goes from ratio 1 to the reach of rules 102
-           to 107, up and down.
+Why.       The minimum stands inside the expectation. Taken of two means, or with one decision for the whole batch, a
+           single sample far out clips all the others or none of them. Schulman et al. 2017, arXiv:1707.06347, eq. 7.
+Applies.   Losses that claim a hard clip, with the effective advantage. Coupling inside the clip range is PPO507; a
+           ratio for each sequence couples its tokens, which are one sample here.
+Tested.    Seven samples inside and outside the clip, beside an eighth at A = +-5 that goes from ratio 1 to the reach of
+           rules 102 to 107, up and down.
 Severity.  Serious: the clip follows the batch's composition.
 Fix.       Take the elementwise minimum first, then the mean.
 """

@@ -1,11 +1,11 @@
 """The entropy coefficient scales the entropy bonus, once, and zero removes it.
 
-Property.  With c_e at 0, c and 2 c on one batch, for every input x:  g_x(2 c) - g_x(0) = 2 (g_x(c) - g_x(0)), some g_x(c) differs
-           from g_x(0), and the gradient for the entropy itself is 0 at c_e = 0.
-Why.       Exploration is tuned by this one number. Lost, squared or never used, a sweep over it measures nothing, and a bonus
-           that stays on at 0 keeps a policy from converging. Schulman et al. 2017, arXiv:1707.06347, eq. 9 (c_2).
-Applies.   Losses that take the coefficient as an argument, an option of their class, or from a factory; whether they take the
-           entropy or compute it. A coefficient of 0 is tried at 1.
+Property.  With c_e at 0, c and 2 c on one batch, for every input x:  g_x(2 c) - g_x(0) = 2 (g_x(c) - g_x(0)), some
+           g_x(c) differs from g_x(0), and the gradient for the entropy itself is 0 at c_e = 0.
+Why.       Exploration is tuned by this one number. Lost, squared or never used, a sweep over it measures nothing, and a
+           bonus that stays on at 0 keeps a policy from converging. Schulman et al. 2017, arXiv:1707.06347, eq. 9 (c_2).
+Applies.   Losses that take the coefficient as an argument, an option of their class, or from a factory; whether they
+           take the entropy or compute it. A coefficient of 0 is tried at 1.
 Tested.    One batch of eight samples at three coefficients; the gradient for every input.
 Severity.  Serious: exploration has another weight than the one that was set.
 Fix.       Write `loss = policy_loss + value_coef * value_loss - entropy_coef * entropy`, once.

@@ -1,12 +1,13 @@
 """The KL penalty has a gradient, and one that pulls the policies together.
 
-Property.  d penalty / d policy is not zero wherever the policies differ; for a reference KL, estimated at samples of the current
-           policy, the derivative by the log-prob is not the same number for every sample.
-Why.       sum_a p(a) d log p(a) = 0: the estimate k1 = log p - log q has derivative 1 everywhere, so that as a loss on the policy's
-           own samples it has no gradient in expectation, and noise instead. Detached, it has none at all. k2 follows the reverse
-           KL, k3 the forward one. http://joschu.net/blog/kl-approx.html; Shao et al. 2024, arXiv:2402.03300, eq. 4.
-Applies.   Losses with a KL term, whatever its coefficient. k1 on samples of the old policy has the right gradient and passes;
-           k1 inside the reward is another design.
+Property.  d penalty / d policy is not zero wherever the policies differ; for a reference KL, estimated at samples of
+           the current policy, the derivative by the log-prob is not the same number for every sample.
+Why.       sum_a p(a) d log p(a) = 0: the estimate k1 = log p - log q has derivative 1 everywhere, so that as a loss on
+           the policy's own samples it has no gradient in expectation, and noise instead. Detached, it has none at all.
+           k2 follows the reverse KL, k3 the forward one. http://joschu.net/blog/kl-approx.html; Shao et al. 2024,
+           arXiv:2402.03300, eq. 4.
+Applies.   Losses with a KL term, whatever its coefficient. k1 on samples of the old policy has the right gradient and
+           passes; k1 inside the reward is another design.
 Tested.    The pairs of PPO411; the gradient for every log-prob, mean and deviation, or logit.
 Severity.  Serious: the coefficient is tuned, the KL is logged, and nothing holds the policy.
 Fix.       Against a reference use k2 or k3 with the new log-prob alive, or put k1 into the reward.
@@ -40,19 +41,22 @@ def check(subject: Subject) -> Violation | None:
         got=size,
         want="not 0",
     )
-    if violation is not None or "ref_log_prob" not in cases:
-        return violation
-    spread = (found[0] - found[0].mean()).abs()
+    return violation if violation is not None or "ref_log_prob" not in cases else _k1(subject, cases, found[0])
+
+
+def _k1(subject: Subject, cases: dict[str, torch.Tensor], derivative: torch.Tensor) -> Violation | None:
+    """Whether the derivative of a reference KL by the log-prob is one number for all samples."""
+    spread = (derivative - derivative.mean()).abs()
     return worst(
         Violation(
             "The penalty is k1, whose gradient over the policy's own samples is zero on average.",
-            evidence={"derivative_by_log_prob": float(found[0][0])},
+            evidence={"derivative_by_log_prob": float(derivative[0])},
             site="kl",
             explains=("PPO411",),
             place=estimate(subject, "kl"),
         ),
-        unless=(spread > 1e3 * subject.tolerance * found[0].abs().max()).any().expand(len(spread)),
+        unless=(spread > 1e3 * subject.tolerance * derivative.abs().max()).any().expand(len(spread)),
         **cases,
-        got=found[0],
+        got=derivative,
         want="a derivative that vanishes where the policies agree",
     )

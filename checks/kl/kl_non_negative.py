@@ -18,7 +18,7 @@ Fix.       Use the exact KL of the distributions; from samples alone k3 = r - 1 
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, kl_cases, kl_values, worst
+from ppo_audit import Rule, Severity, Subject, Violation, kl_cases, kl_values, recorded_site, worst
 
 RULE = Rule(
     code="PPO411",
@@ -49,6 +49,7 @@ def check(subject: Subject) -> Violation | None:
             site="kl",
             severity=Severity.POTENTIAL if mild else Severity.SERIOUS,
             explains=() if is_k1 else ("PPO412", "PPO414"),
+            place=recorded_site(subject, "kl") if is_k1 else None,
         ),
         unless=unless,
         **cases,

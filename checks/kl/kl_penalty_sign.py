@@ -1,13 +1,13 @@
 """The KL penalty costs something.
 
-Property.  The KL term is not negative on average over the actions of the policy that samples them, and an exact or quadratic one
-           is negative nowhere: with a larger coefficient the loss is larger.
-Why.       With the sign turned round the penalty is a reward for leaving the reference, without bound: the policy runs away, and
-           the larger the coefficient the faster. Schulman et al. 2017, arXiv:1707.06347, section 4; Shao et al. 2024,
-           arXiv:2402.03300, eq. 3.
+Property.  The KL term is not negative on average over the actions of the policy that samples them, and an exact or
+           quadratic one is negative nowhere: with a larger coefficient the loss is larger.
+Why.       With the sign turned round the penalty is a reward for leaving the reference, without bound: the policy runs
+           away, and the larger the coefficient the faster. Schulman et al. 2017, arXiv:1707.06347, section 4; Shao et
+           al. 2024, arXiv:2402.03300, eq. 3.
 Applies.   Losses with a KL term, given log-probs or distributions. k1 may be negative for single samples.
-Tested.    Distributions of PPO411; for log-probs the three actions of (0.6, 0.3, 0.1) and (0.3, 0.3, 0.4), weighed by the
-           sampling policy. A coefficient that is an argument at 1.
+Tested.    Distributions of PPO411; for log-probs the three actions of (0.6, 0.3, 0.1) and (0.3, 0.3, 0.4), weighed by
+           the sampling policy. A coefficient that is an argument at 1.
 Severity.  Critical: the policy is paid for moving away.
 Fix.       Add `kl_coef * kl` to the loss, with kl = r - 1 - log r, r = reference / policy at the policy's own samples.
 """
@@ -44,7 +44,7 @@ def check(subject: Subject) -> Violation | None:
 
 
 def averages(subject: Subject) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The KL term of pairs of policies, and the pairs; of k1, which takes both signs, the mean over the sampled actions."""
+    """The KL term of pairs of policies, and the pairs; of k1, which takes both signs, the mean over sampled actions."""
     cases = kl_cases(subject)
     got = kl_values(subject, cases)
     if "log_prob" not in cases or not bool((got < 0).any() & (got > 0).any()):

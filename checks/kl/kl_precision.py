@@ -1,13 +1,15 @@
 """A small KL is not drowned in rounding.
 
-Property.  In float32 the estimate at log-ratios of +-2^-10 and +-2^-13 is within 10 % of what float64 gives, and not negative where
-           that is not; at +-20 it is finite.
-Why.       exp(x) - 1 - x takes the difference of numbers near 1 to find x^2 / 2: below 1e-3 rounding is as large as the result,
-           and of either sign. Early in an epoch all log-ratios are that small. expm1 has no such loss. The estimate is that
-           of http://joschu.net/blog/kl-approx.html; Shao et al. 2024, arXiv:2402.03300, eq. 4.
+Property.  In float32 the estimate at log-ratios of +-2^-10 and +-2^-13 is within 10 % of what float64 gives, and not
+           negative where that is not; at +-20 it is finite.
+Why.       exp(x) - 1 - x takes the difference of numbers near 1 to find x^2 / 2: below 1e-3 rounding is as large as the
+           result, and of either sign. Early in an epoch all log-ratios are that small. expm1 has no such loss. The
+           estimate is that of http://joschu.net/blog/kl-approx.html; Shao et al. 2024, arXiv:2402.03300, eq. 4.
 Applies.   KL terms estimated from log-probs.
-Tested.    Four log-ratios at log-prob -1.5, all exact in float32, each alone, in both precisions; two far ones for being finite.
-Severity.  Potential: the error is small beside the loss, unless the coefficient is large or a controller reads the value.
+Tested.    Four log-ratios at log-prob -1.5, all exact in float32, each alone, in both precisions; two far ones for
+           being finite.
+Severity.  Potential: the error is small beside the loss, unless the coefficient is large or a controller reads the
+           value.
 Fix.       torch.expm1(log_ratio) - log_ratio
 """
 

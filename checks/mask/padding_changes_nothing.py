@@ -1,13 +1,15 @@
 """More padding changes nothing.
 
 Property.  Appending masked tokens to every sequence leaves the loss and the gradient of every valid token as they are.
-Why.       How long a batch is padded depends on its longest response. A mean over all places, or a length that counts them,
-           scales each update by the share of padding in it, and a ratio of a sequence moves with the length of its neighbours.
-           Yu et al. 2025, arXiv:2503.14476, eq. 8, divides by the number of tokens of the responses.
-Applies.   Losses over tokens with a mask. A constant divisor (Dr. GRPO) passes; means over sequences may count empty ones.
+Why.       How long a batch is padded depends on its longest response. A mean over all places, or a length that counts
+           them, scales each update by the share of padding in it, and a ratio of a sequence moves with the length of
+           its neighbours. Yu et al. 2025, arXiv:2503.14476, eq. 8, divides by the number of tokens of the responses.
+Applies.   Losses over tokens with a mask. A constant divisor (Dr. GRPO) passes; means over sequences may count empty
+           ones.
 Tested.    Eight sequences of one to five tokens; then with three masked tokens more.
-Severity.  Serious: the step size and, in a ratio, the clip follow the padding. Potential where the loss is only scaled by the
-           padded length and not by empty sequences: then it is a length normaliser that somebody may have chosen.
+Severity.  Serious: the step size and, in a ratio, the clip follow the padding. Potential where the loss is only scaled
+           by the padded length and not by empty sequences: then it is a length normaliser that somebody may have
+           chosen.
 Fix.       Divide by `mask.sum()`, for a sequence by `mask.sum(-1)`.
 """
 

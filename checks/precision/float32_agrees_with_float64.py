@@ -1,13 +1,14 @@
 """In float32 the gradients are those of float64.
 
-Property.  For advantages, or values and returns, that lie around 4096 with spread 1, all exact in float32: every gradient is
-           within 2 % of the largest one in float64, and the loss within 2 % of 1 + |loss|.
-Why.       E[x^2] - E[x]^2 and V^2 - 2 V R + R^2 subtract numbers of size 10^7 to get one of size 1, of which float32 keeps
-           no digit; x - mean(x) and V - R are exact here. Returns of that size are ordinary where rewards are not scaled. The
-           difference (V - R)^2 stands so in Schulman et al. 2017, arXiv:1707.06347, eq. 9; Welford 1962 for the variance.
+Property.  For advantages, or values and returns, that lie around 4096 with spread 1, all exact in float32: every
+           gradient is within 2 % of the largest one in float64, and the loss within 2 % of 1 + |loss|.
+Why.       E[x^2] - E[x]^2 and V^2 - 2 V R + R^2 subtract numbers of size 10^7 to get one of size 1, of which float32
+           keeps no digit; x - mean(x) and V - R are exact here. Returns of that size are ordinary where rewards are not
+           scaled. The difference (V - R)^2 stands so in Schulman et al. 2017, arXiv:1707.06347, eq. 9; Welford 1962 for
+           the variance.
 Applies.   Functions that are called and compute in the dtype that they are given.
-Tested.    Sixteen samples, ordinary, with advantages around 4096, and with values and returns there; in both precisions, all
-           log-ratios within the clip.
+Tested.    Sixteen samples, ordinary, with advantages around 4096, and with values and returns there; in both
+           precisions, all log-ratios within the clip.
 Severity.  Serious: gradients are noise, or NaN, as soon as returns are large.
 Fix.       Subtract first, square then: ((x - x.mean()) ** 2).mean(), (V - R) ** 2.
 """
@@ -34,29 +35,34 @@ Batch = dict[str, torch.Tensor | float]
 
 def check(subject: Subject) -> Violation | None:
     if subject.computes_in != torch.float64:
-        raise NotApplicable(f"the target computes in {str(subject.computes_in).removeprefix('torch.')} whatever it is given")
+        raise NotApplicable(f"the target computes in {subject.computes_in} whatever it is given")
     for shifted in SHIFTED:
         batch = _batch(subject, shifted)
-        want, got = (each.direct.observe(batch) for each in (subject, subject.in_float32))
-        for name, wide in want.numbers.items():
-            reference, narrow = (values.reshape(-1).double() for values in (wide, got.numbers[name]))
-            scale = reference.abs().max() + (1.0 if name == "loss" else 0.0)
-            cancelled = 16 * torch.finfo(torch.float32).eps * OFFSET / ROWS  # a sum of terms of that size may be 0
-            violation = worst(
-                Violation(
-                    f"In float32 {name} is not what it is in float64.",
-                    site="value" if "value" in shifted else "effective_advantage",
-                    explains=EXPANDED if "value" in shifted else NORMALISED,
-                ),
-                unless=(narrow - reference).abs() <= TOLERANCE * scale + cancelled,
-                around=OFFSET if shifted else 0.0,
-                entry=torch.arange(len(reference)),
-                got=narrow,
-                want=reference,
-            )
+        wide, narrow = (each.direct.observe(batch).numbers for each in (subject, subject.in_float32))
+        for name, reference in wide.items():
+            violation = _compared(name, reference, narrow[name], shifted)
             if violation is not None:
                 return violation
     return None
+
+
+def _compared(name: str, wide: torch.Tensor, narrow: torch.Tensor, shifted: tuple[str, ...]) -> Violation | None:
+    """One number, or one gradient, in both precisions."""
+    want, got = wide.reshape(-1).double(), narrow.reshape(-1).double()
+    scale = want.abs().max() + (1.0 if name == "loss" else 0.0)
+    cancelled = 16 * torch.finfo(torch.float32).eps * OFFSET / ROWS  # a sum of terms of that size may be 0
+    return worst(
+        Violation(
+            f"In float32 {name} is not what it is in float64.",
+            site="value" if "value" in shifted else "effective_advantage",
+            explains=EXPANDED if "value" in shifted else NORMALISED,
+        ),
+        unless=(got - want).abs() <= TOLERANCE * scale + cancelled,
+        around=OFFSET if shifted else 0.0,
+        entry=torch.arange(len(want)),
+        got=got,
+        want=want,
+    )
 
 
 def _batch(subject: Subject, shifted: tuple[str, ...]) -> Batch:

@@ -1,9 +1,9 @@
 """Large and tiny numbers of an ordinary kind stay finite.
 
-Property.  In float32 loss and gradients are finite for logits shifted by 200, for advantages, values and returns of size 10^6,
-           and for advantages of size 10^-12.
-Why.       exp overflows float32 at 88.7, where log_softmax first subtracts the largest logit; a variance written as a difference is
-           negative for tiny numbers, and its root NaN. Logits may grow without any change of the policy.
+Property.  In float32 loss and gradients are finite for logits shifted by 200, for advantages, values and returns of
+           size 10^6, and for advantages of size 10^-12.
+Why.       exp overflows float32 at 88.7, where log_softmax first subtracts the largest logit; a variance written as a
+           difference is negative for tiny numbers, and its root NaN. Logits may grow without any change of the policy.
            https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html; Schulman et al. 2017, arXiv:1707.06347,
            leaves the scale of rewards open.
 Applies.   Functions that are called. Log-ratios are PPO101's, constant advantages PPO202's.
@@ -11,8 +11,6 @@ Tested.    Four batches of eight samples in float32, log-ratios within the clip.
 Severity.  Potential: it takes numbers that a well-scaled run does not meet.
 Fix.       torch.log_softmax and torch.logsumexp; subtract the mean before squaring.
 """
-
-import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation
 

@@ -1,10 +1,10 @@
 """Log-probs of unlikely actions are not cut off by an epsilon.
 
 Property.  The log-prob that the target computes from logits is log_softmax of them, down to probabilities of 1e-13.
-Why.       log(p + 1e-8) never falls below -18.4 and loses its gradient there: actions that became unlikely cannot become likelier
-           again at the rate that the ratio asks for, and the ratio of two of them is 1.
-           https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html; the ratio of
-           Schulman et al. 2017, arXiv:1707.06347, eq. 6, knows no floor.
+Why.       log(p + 1e-8) never falls below -18.4 and loses its gradient there: actions that became unlikely cannot
+           become likelier again at the rate that the ratio asks for, and the ratio of two of them is 1.
+           https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html; the ratio of Schulman et
+           al. 2017, arXiv:1707.06347, eq. 6, knows no floor.
 Applies.   Targets that take logits and compute log-probs from them.
 Tested.    Four samples whose action has a logit of 0 to -30 below the others.
 Severity.  Potential: a policy that stays stochastic never gets there.

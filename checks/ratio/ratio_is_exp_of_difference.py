@@ -1,13 +1,15 @@
 """The ratio is the exponential of a difference of log-probs.
 
-Property.  x = log_prob - old_log_prob; the recorded ratio is exp(x) (or exp(-x), whose sign PPO104 judges) for every old
-           log-prob. Where no exponential is recorded although a clip range is taken: on the side where the clip does not act
-           the policy gradient grows as exp(x), g(x) = exp(x) g(0).
+Property.  x = log_prob - old_log_prob; the recorded ratio is exp(x) (or exp(-x), whose sign PPO104 judges) for every
+           old log-prob. Where no exponential is recorded although a clip range is taken: on the side where the clip
+           does not act the policy gradient grows as exp(x), g(x) = exp(x) g(0).
 Why.       1 + x agrees with exp(x) at 0 only, a base of 2 moves the clip, and a quotient of log-probs is no ratio of
-           probabilities: importance weights are wrong as soon as the policy has moved. Schulman et al. 2017, arXiv:1707.06347,
-           eq. 6.
-Applies.   Targets that take new and old log-probs. Probabilities may be divided. Not CISPO, AWR, or losses without an old policy.
-Tested.    Eight log-ratios up to the reach of rules 102 to 107, at two old log-probs; A = +1 below and A = -1 above zero.
+           probabilities: importance weights are wrong as soon as the policy has moved. Schulman et al. 2017,
+           arXiv:1707.06347, eq. 6.
+Applies.   Targets that take new and old log-probs. Probabilities may be divided. Not CISPO, AWR, or losses without an
+           old policy.
+Tested.    Eight log-ratios up to the reach of rules 102 to 107, at two old log-probs; A = +1 below and A = -1 above
+           zero.
 Severity.  Critical: weights, clip and gradient belong to another quantity.
 Fix.       ratio = torch.exp(log_prob - old_log_prob)
 """

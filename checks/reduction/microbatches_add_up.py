@@ -1,12 +1,12 @@
 """Micro-batches of equal size add up to the batch.
 
-Property.  Split into two halves of equal size, every gradient of the batch is the mean of those of the halves (their sum for a loss
-           that sums).
-Why.       Gradient accumulation and data-parallel workers compute exactly that. A root over the batch, or a divisor that counts the
-           positive advantages, makes the update depend on how the batch was cut. The loss is an expectation over samples,
-           Schulman et al. 2017, arXiv:1707.06347, eq. 9.
-Applies.   Losses with a policy or value term, with the effective advantage; all tokens valid, so that means over tokens and over
-           sequences agree. Not where groups, quantiles or a spread of values couple the samples.
+Property.  Split into two halves of equal size, every gradient of the batch is the mean of those of the halves (their
+           sum for a loss that sums).
+Why.       Gradient accumulation and data-parallel workers compute exactly that. A root over the batch, or a divisor
+           that counts the positive advantages, makes the update depend on how the batch was cut. The loss is an
+           expectation over samples, Schulman et al. 2017, arXiv:1707.06347, eq. 9.
+Applies.   Losses with a policy or value term, with the effective advantage; all tokens valid, so that means over tokens
+           and over sequences agree. Not where groups, quantiles or a spread of values couple the samples.
 Tested.    Sixteen samples with advantages of both signs, and their halves; with one sign more often in one half.
 Severity.  Serious: accumulation changes the gradient.
 Fix.       Divide by the number of samples (or valid tokens of the whole batch), and by nothing that the data decides.
@@ -14,7 +14,17 @@ Fix.       Divide by the number of samples (or valid tokens of the whole batch),
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, data_reads, divides_by_spread, gradients_of, worst
+from ppo_audit import (
+    NotApplicable,
+    Rule,
+    Severity,
+    Subject,
+    Violation,
+    data_reads,
+    divides_by_spread,
+    gradients_of,
+    worst,
+)
 
 RULE = Rule(
     code="PPO506",

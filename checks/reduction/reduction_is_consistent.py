@@ -1,11 +1,12 @@
 """All terms are reduced alike: sums or means, with one denominator.
 
-Property.  Doubling the batch multiplies the gradient of each sample by one factor for all terms: 1/2 for means, 1 for sums; and a
-           divisor that the code makes from a size grows with it.
-Why.       Where one term is summed and the others are averaged, its coefficient grows with the batch: with 64 samples a critic's
-           0.5 is 32. A guard written `min(n, 1)` for `max(n, 1)` turns the mean into a sum. Schulman et al. 2017,
-           arXiv:1707.06347, eq. 9, has one expectation around all terms.
-Applies.   Losses with at least two terms that have gradients of their own, or with a division by a size. Sums throughout pass.
+Property.  Doubling the batch multiplies the gradient of each sample by one factor for all terms: 1/2 for means, 1 for
+           sums; and a divisor that the code makes from a size grows with it.
+Why.       Where one term is summed and the others are averaged, its coefficient grows with the batch: with 64 samples a
+           critic's 0.5 is 32. A guard written `min(n, 1)` for `max(n, 1)` turns the mean into a sum. Schulman et al.
+           2017, arXiv:1707.06347, eq. 9, has one expectation around all terms.
+Applies.   Losses with at least two terms that have gradients of their own, or with a division by a size. Sums
+           throughout pass.
 Tested.    Eight samples and the same eight twice; the median gradient for log-prob, value and entropy.
 Severity.  Serious: the weights of the terms follow the batch size.
 Fix.       Use `.mean()` for every term, or one `.mean()` around their sum.
@@ -58,7 +59,9 @@ def check(subject: Subject) -> Violation | None:
 def growth(subject: Subject) -> dict[str, float]:
     """By which factor the gradient of a sample changes when the batch is doubled, for each input that has one."""
     once = subject.rows(8)
-    twice = {role: torch.cat([value, value]) if isinstance(value, torch.Tensor) else value for role, value in once.items()}
+    twice = {
+        role: torch.cat([value, value]) if isinstance(value, torch.Tensor) else value for role, value in once.items()
+    }
     small, large = (subject.direct.observe(batch) for batch in (once, twice))
     found = {}
     for role in TERMS:

@@ -1,13 +1,13 @@
 """The total is the sum of its terms, each with its own coefficient and no other.
 
-Property.  total = policy + c_v value - c_e entropy (+ c_kl KL + ...): the coefficient of one term leaves the gradients of the
-           others as they are, and a critic whose values, targets and coefficient are taken has a gradient.
-Why.       A misplaced parenthesis or a term that never reached the sum is no error to Python. The entropy bonus is then scaled
-           by the critic's coefficient, or the critic does not learn while its loss is logged.
-           Schulman et al. 2017, arXiv:1707.06347, eq. 9.
+Property.  total = policy + c_v value - c_e entropy (+ c_kl KL + ...): the coefficient of one term leaves the gradients
+           of the others as they are, and a critic whose values, targets and coefficient are taken has a gradient.
+Why.       A misplaced parenthesis or a term that never reached the sum is no error to Python. The entropy bonus is then
+           scaled by the critic's coefficient, or the critic does not learn while its loss is logged. Schulman et al.
+           2017, arXiv:1707.06347, eq. 9.
 Applies.   Losses with at least one coefficient that can be set. An entropy that is never added is PPO404.
-Tested.    Value coefficient at 0, c and 2 c: the gradients for log-prob, entropy, means, deviations and logits. Entropy and KL
-           coefficient likewise: the gradient for the value. One batch of eight samples.
+Tested.    Value coefficient at 0, c and 2 c: the gradients for log-prob, entropy, means, deviations and logits. Entropy
+           and KL coefficient likewise: the gradient for the value. One batch of eight samples.
 Severity.  Critical: a term is missing, or is weighed by another one's coefficient.
 Fix.       Write `loss = policy_loss + value_coef * value_loss - entropy_coef * entropy` on one line.
 """

@@ -1,10 +1,10 @@
 """The target leaves generators, modes and defaults as it found them.
 
-Property.  After a call, gradient mode, default dtype, the seed of torch's generator, the number of threads, and deterministic
-           and anomaly mode are what they were before it.
-Why.       A seed set inside a loss makes every minibatch shuffle and every sampled action of the run repeat; a gradient mode
-           that stays off leaves the next loss without a graph; a default dtype changes networks that are built later.
-           The loss of Schulman et al. 2017, arXiv:1707.06347, eq. 9 is a function of its batch alone.
+Property.  After a call, gradient mode, default dtype, the seed of torch's generator, the number of threads, and
+           deterministic and anomaly mode are what they were before it.
+Why.       A seed set inside a loss makes every minibatch shuffle and every sampled action of the run repeat; a gradient
+           mode that stays off leaves the next loss without a graph; a default dtype changes networks that are built
+           later. The loss of Schulman et al. 2017, arXiv:1707.06347, eq. 9 is a function of its batch alone.
 Applies.   Functions that are called. Drawing from a generator shows in the result and is PPO002's.
 Tested.    One call on eight samples, watched line by line in the target's own code.
 Severity.  Potential: what it costs depends on what runs next.

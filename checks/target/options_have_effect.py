@@ -1,13 +1,14 @@
 """Every option that is offered does something.
 
 Property.  For each number and switch that the target takes: another value changes its results on some batch.
-Why.       An option that is read nowhere, or not handed on to the helper, is worse than none: its owner sweeps it and reports
-           what it does. Andrychowicz et al. 2020, arXiv:2006.05990, measured fifty such choices; most matter little, so a dead
-           one is not noticed.
-Applies.   Arguments with a default, options of a loss class, numbers that a factory closed over; not what a loss cannot show
-           (learning rates, norms, seeds, logging), nor guards against zero. Not where two arguments play one role.
+Why.       An option that is read nowhere, or not handed on to the helper, is worse than none: its owner sweeps it and
+           reports what it does. Andrychowicz et al. 2020, arXiv:2006.05990, measured fifty such choices; most matter
+           little, so a dead one is not noticed.
+Applies.   Arguments with a default, options of a loss class, numbers that a factory closed over; not what a loss cannot
+           show (learning rates, norms, seeds, logging), nor guards against zero. Not where two arguments play one role.
 Tested.    Numbers doubled and halved, switches turned, on three batches: ordinary, far apart with masked ends, and with
-           log-ratios and errors of several tens; compared bit by bit in the loss, every gradient and everything returned.
+           log-ratios and errors of several tens; compared bit by bit in the loss, every gradient and everything
+           returned.
 Severity.  Potential: nothing is wrong until somebody relies on it.
 Fix.       Pass the option on, or remove it from the signature.
 """

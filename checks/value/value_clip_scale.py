@@ -1,14 +1,14 @@
 """The value clip has a radius of its own, in the unit of the return.
 
 Property.  The clip range of the ratio does not move the clip of the value.
-Why.       0.2 is a change of probability by a fifth; of a return it may be nothing or everything. Shared, the value clip tightens
-           as the policy's range is annealed, and acts on every sample where rewards are large. Engstrom et al. 2020,
-           arXiv:2005.12729, section 3, list the clip among the code-level choices; Andrychowicz et al. 2020, arXiv:2006.05990,
-           found that clipping values hurts at every threshold.
-Applies.   Losses that clip both the ratio and the value. One range for both is the habit of openai/baselines, whose rewards are
-           normalised.
-Tested.    The gradient for values 0.01 to 3 away from their old ones, at the given clip range and at half of it; where no range
-           can be set, the recorded bounds of the two clips.
+Why.       0.2 is a change of probability by a fifth; of a return it may be nothing or everything. Shared, the value
+           clip tightens as the policy's range is annealed, and acts on every sample where rewards are large. Engstrom
+           et al. 2020, arXiv:2005.12729, section 3, list the clip among the code-level choices; Andrychowicz et al.
+           2020, arXiv:2006.05990, found that clipping values hurts at every threshold.
+Applies.   Losses that clip both the ratio and the value. One range for both is the habit of openai/baselines, whose
+           rewards are normalised.
+Tested.    The gradient for values 0.01 to 3 away from their old ones, at the given clip range and at half of it; where
+           no range can be set, the recorded bounds of the two clips.
 Severity.  Potential: harmless where returns are normalised.
 Fix.       Give the value clip its own range, or leave it off.
 """

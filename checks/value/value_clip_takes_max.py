@@ -61,7 +61,7 @@ def _without_effect(subject: Subject) -> Violation | None:
         return None
     losses = subject.value_losses(value, torch.zeros_like(value), value)
     return worst(
-        Violation("A prediction beyond the band that equals its target has no loss: the target is clipped too.", site="value_clip"),
+        Violation("A prediction beyond the band that equals its target has no loss: the target is clipped too.", site="clipped_error"),
         unless=(losses > 0) | (seen.values == value),
         old_value=0.0,
         value=value,

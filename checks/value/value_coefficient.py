@@ -1,10 +1,12 @@
 """The value coefficient scales the value loss, once.
 
-Property.  With c_v at 0, c and 2 c on one batch:  g_V(2 c) - g_V(0) = 2 (g_V(c) - g_V(0)) != 0, where g_V = d loss / d value.
-Why.       The coefficient balances critic and policy where they share a network. Lost, applied twice, or put on the entropy, it
-           is another number than the one that was tuned. Schulman et al. 2017, arXiv:1707.06347, eq. 9 (c_1).
-Applies.   Losses with a value term that take its coefficient as an argument, an option of their class, or from a factory. A
-           coefficient of 0 is tried at 1; what it does to other terms is PPO510.
+Property.  With c_v at 0, c and 2 c on one batch:  g_V(2 c) - g_V(0) = 2 (g_V(c) - g_V(0)) != 0, where g_V = d loss / d
+           value.
+Why.       The coefficient balances critic and policy where they share a network. Lost, applied twice, or put on the
+           entropy, it is another number than the one that was tuned. Schulman et al. 2017, arXiv:1707.06347, eq. 9
+           (c_1).
+Applies.   Losses with a value term that take its coefficient as an argument, an option of their class, or from a
+           factory. A coefficient of 0 is tried at 1; what it does to other terms is PPO510.
 Tested.    One batch of eight samples at three coefficients; the gradient for every value.
 Severity.  Serious: the critic's weight is not the one that was set.
 Fix.       Write `loss = policy_loss + value_coef * value_loss - entropy_coef * entropy`, once.

@@ -1,8 +1,8 @@
 """The worst predictions keep a gradient.
 
 Property.  With V = V_old: d loss / d V != 0 for every error V - R from 0.1 to 1000, of both signs.
-Why.       A clamp of the squared error bounds the loss, and makes it constant beyond the bound: exactly the predictions that are
-           wrong by most are never corrected. RLlib clamps so since it replaced the clip of openai/baselines,
+Why.       A clamp of the squared error bounds the loss, and makes it constant beyond the bound: exactly the predictions
+           that are wrong by most are never corrected. RLlib clamps so since it replaced the clip of openai/baselines,
            https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py, and documents a bound that large
            returns exceed. Huber and quantile losses bound the slope and not the loss.
 Applies.   Losses with a value term whose target is given.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ppo_audit.recording.graph import plain
-from ppo_audit.recording.trace import Intervention, Op
+from ppo_audit.recording.trace import Intervention, Op, OpKey
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -22,6 +22,14 @@ class Edit:
     op: Op
     text: str
     replacement: Intervention
+    turns: bool = False
+    """Whether it turns a difference or an exponent round."""
+    others: tuple[OpKey, ...] = ()
+    """Further calls that are replaced alike."""
+
+    @property
+    def interventions(self) -> dict[OpKey, Intervention]:
+        return dict.fromkeys((self.op.key, *self.others), self.replacement)
 
 
 def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
@@ -33,15 +41,16 @@ def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
         yield Edit(op, f"`{other.__name__}` in place of `{name}`", _instead(other))
     if name in SWAPS:
         other = SWAPS[name]
-        yield Edit(op, f"`{other.__name__}` in place of `{name}`", _instead(other))
+        yield Edit(op, f"`{other.__name__}` in place of `{name}`", _instead(other), turns=name in TURNING)
     if name in ("sub", "subtract", "rsub", "div", "truediv") and len(op.args) > 1:
-        yield Edit(op, "its operands swapped", lambda func, args, kwargs: func(args[1], args[0], *args[2:], **kwargs) if isinstance(args[1], torch.Tensor) else func(*args, **kwargs))
+        yield Edit(op, "its operands swapped", _swapped, turns=True)
     if any(isinstance(arg, torch.Tensor) and arg.dtype in HALVES for arg in op.args):
         yield Edit(op, "its operands in float32", _widened)
     if name in UNARY:
         yield Edit(op, f"`{name}` left out", _first)
     if name == "exp":
-        yield Edit(op, "its exponent negated", lambda func, args, kwargs: func(-args[0], *args[1:], **kwargs))
+        negated: Intervention = lambda func, args, kwargs: func(-args[0], *args[1:], **kwargs)
+        yield Edit(op, "its exponent negated", negated, turns=True)
     if name == "where" and len(op.args) == 3:
         yield Edit(op, "its branches swapped", lambda func, args, kwargs: func(args[0], args[2], args[1], **kwargs))
     if pairs and len(set(shapes)) == 2 and len({shape.numel() for shape in shapes}) == 1:
@@ -60,6 +69,12 @@ def signs_of(op: Op) -> Iterator[Edit]:
     yield Edit(op, "its sign changed", lambda func, args, kwargs: -func(*args, **kwargs))
 
 
+def squares_of(op: Op, alike: tuple[Op, ...]) -> Iterator[Edit]:
+    """The edit that makes variances of the deviations of a line: log standard deviations are doubled before `exp`."""
+    doubled: Intervention = lambda func, args, kwargs: func(2 * args[0], *args[1:], **kwargs)
+    yield Edit(op, "variances in place of standard deviations", doubled, others=tuple(other.key for other in alike))
+
+
 def stops_of(op: Op) -> Iterator[Edit]:
     """The edit that stops the gradient behind the call."""
     yield Edit(op, "a `detach()` behind it", lambda func, args, kwargs: func(*args, **kwargs).detach())
@@ -67,6 +82,11 @@ def stops_of(op: Op) -> Iterator[Edit]:
 
 def _instead(other: Callable[..., Any]) -> Intervention:
     return lambda func, args, kwargs: other(*args, **kwargs)
+
+
+def _swapped(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    has_two = isinstance(args[1], torch.Tensor)
+    return func(args[1], args[0], *args[2:], **kwargs) if has_two else func(*args, **kwargs)
 
 
 def _widened(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
@@ -116,4 +136,5 @@ SWAPS: dict[str, Callable[..., Any]] = {
     "lt": torch.gt,
     "le": torch.ge,
 }
+TURNING = frozenset(("sub", "isub", "subtract"))
 UNARY = frozenset("neg negative clamp clip clamp_min clamp_max abs detach square sqrt sign tanh sigmoid relu log log1p mean bfloat16 half".split())

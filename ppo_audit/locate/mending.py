@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.findings import Location, Violation
+from ppo_audit.findings import Location, Severity, Violation
 from ppo_audit.locate.place import Place
 from ppo_audit.locate.slips import TICK, Function, Slip, slips, with_ticks
 from ppo_audit.locate.source import display
@@ -109,11 +109,12 @@ def _outcome(subject: Mendable, source: Source, function: Function, slip: Slip, 
 
 
 def _flagged(subject: Mendable) -> Iterator[str]:
-    """The rules of the helper's kind that flag it; one that fails counts as flagged."""
+    """The rules of the helper's kind that flag it at or above serious; one that fails counts as flagged."""
     for code, page in catalogue().items():
         if subject.kind in page.rule.kinds and subject.needs(page.rule.needs) is None:
             try:
-                is_wrong = load_check(page)(subject) is not None
+                violation = load_check(page)(subject)
+                is_wrong = violation is not None and (violation.severity or page.rule.severity) <= Severity.SERIOUS
             except NotApplicable:
                 is_wrong = False
             except Exception:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Violation
-from ppo_audit.locate.edits import Edit, edits_of, signs_of, stops_of
+from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_of
 from ppo_audit.locate.mending import mended
 from ppo_audit.locate.place import Place
 from ppo_audit.locate.source import location_of
-from ppo_audit.recording.graph import backward_slice
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, operands, plain
+from ppo_audit.recording.terms import ADDITIONS
 from ppo_audit.recording.trace import Op
 from ppo_audit.rules import Page, catalogue, load_check
 from ppo_audit.subjects.judged import Judged
@@ -22,6 +23,8 @@ from ppo_audit.subjects.subject import Subject
 
 BUDGET = 120
 """Edits tried at the most for one violation."""
+MOST_ALTERNATIVES = 2
+"""Lines named at the most where an edit has the same effect."""
 GUARDS = ("PPO104", "PPO102", "PPO103", "PPO206", "PPO301", "PPO401")
 """Rules that a cure may not break: an edit that kills the loss cures everything."""
 
@@ -38,14 +41,36 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     if page.rule.code in HAZARDS:
         return Place(_location(named, subject))
     cure = _cure(subject, page, violation)
-    if cure is not None:
-        return Place(
-            _location(cure.op, subject), f"With {cure.text}, the violation is gone and no guard rule is newly broken."
-        )
-    return Place(_location(named, subject))
+    if cure is None:
+        return Place(_location(named, subject))
+    proof = f"With {cure.text}, the violation is gone and no guard rule is newly broken."
+    return Place(_location(cure.op, subject), proof, alternatives=tuple(_alternatives(cure, subject)))
 
 
-HAZARDS = frozenset(("PPO101", "PPO109", "PPO201", "PPO202", "PPO207", "PPO208", "PPO307", "PPO411"))
+def _alternatives(cure: Edit, subject: Subject) -> Iterator[Location]:
+    """Where the sign may be lost as well: turned round in a sum, it can be turned round anywhere on the way to its term.
+
+    The term is linear there, so that no trial is needed.
+    """
+    if plain(cure.op.name) not in ADDITIONS or cure.op.site is None:
+        return
+    run = subject.run(subject.rows(subject.capacity or 8))
+    turned = [chain for part in subject.parts(run) if (chain := _behind_second_operand(part.ops, cure.op))]
+    sites = [op.site for op in turned[0] if op.site is not None] if len(turned) == 1 else []
+    places = {place.line: place for place in map(location_of, sites)}
+    places.pop(location_of(cure.op.site).line, None)
+    yield from islice(places.values(), MOST_ALTERNATIVES)
+
+
+def _behind_second_operand(chain: Sequence[Op], addition: Op) -> Sequence[Op]:
+    """The rest of a term's chain, where the term is what the addition adds or subtracts."""
+    for index, op in enumerate(chain[:-1]):
+        if op.key == addition.key and operands(op)[1] in chain[index + 1].outputs:
+            return chain[index + 1 :]
+    return ()
+
+
+HAZARDS = frozenset(("PPO101", "PPO109", "PPO201", "PPO202", "PPO207", "PPO208", "PPO307"))
 """Rules whose site is the quantity itself: the code there does what it says, and saying it is the problem."""
 
 
@@ -56,7 +81,7 @@ def _cure(subject: Subject, page: Page, violation: Violation) -> Edit | None:
     explained = [load_check(catalogue()[code]) for code in violation.explains if code in catalogue()]
     partial: Edit | None = None
     for edit in islice(_candidates(subject, page, violation), BUDGET):
-        mended = subject.repaired({edit.op.key: edit.replacement})
+        mended = subject.repaired(edit.interventions)
         if not _passes(check, mended) or any(_flags(guard, mended) for guard in guards) or _gives_up(subject, mended):
             continue
         if not any(_flags(other, mended) for other in explained):
@@ -92,21 +117,63 @@ def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[
     Only a missing stop-gradient is cured by one: any other violation goes away with the gradient.
     """
     run = subject.run(subject.rows(subject.capacity or 8))
-    ops = _ordered(subject, run, violation)
+    ops = _ordered(subject, run, page, violation)
     for op in ops:
-        yield from edits_of(op, tuple(run.trace.tensors[number].shape for number in op.inputs))
+        if not _is_site(op, subject, "clip", "value_clip") or page.rule.code in SATURATION:
+            is_given = _is_site(op, subject, "ratio", "log_ratio") and "log_prob" not in subject.cuts
+            edits = edits_of(op, tuple(run.trace.tensors[number].shape for number in op.inputs))
+            # Given log-probs may be negative ones: which way round their ratio stands is the caller's choice.
+            yield from (edit for edit in edits if not (edit.turns and is_given))
     for op in ops:
         if any(run.trace.tensors[number].is_floating_point() for number in op.outputs):
             yield from (stops_of(op) if page.rule.family == "gradient-flow" else signs_of(op))
+    for op, *alike in _spreads(ops, subject.roles_of(run)):
+        yield from squares_of(op, tuple(alike))
 
 
-def _ordered(subject: Subject, run: Run, violation: Violation) -> Sequence[Op]:
-    sliced = backward_slice(run.trace, [run.total], stop=run.numbers.values())[::-1]
+SATURATION = frozenset(("PPO303", "PPO304"))
+"""Rules that a clamp itself may break: for all others, leaving the clip out cures everything."""
+
+
+def _is_site(op: Op, subject: Subject, *names: str) -> bool:
+    """Whether the operation is one of these named sites."""
+    sites = (subject.anatomy.sites.get(name) for name in names)
+    return any(site is not None and site.key == op.key for site in sites)
+
+
+def _spreads(ops: Sequence[Op], roles: Mapping[int, Roles]) -> Iterator[list[Op]]:
+    """The exponentials of log standard deviations, those of one line together."""
+    lines: dict[tuple[str, int], list[Op]] = {}
+    for op in ops:
+        found = roles.get(op.outputs[0], NONE)
+        if plain(op.name) == "exp" and op.site is not None and found and found <= LOG_SPREADS:
+            lines.setdefault((op.site.file, op.site.line), []).append(op)
+    yield from lines.values()
+
+
+LOG_SPREADS = frozenset(("log_std", "old_log_std", "ref_log_std"))
+
+
+def _ordered(subject: Subject, run: Run, page: Page, violation: Violation) -> Sequence[Op]:
+    """The operations to edit, those that a role's own tensor comes from left out: a rule that sets a role judges what follows."""
+    given = set(run.numbers.values()) | (_effective(subject, run) if _sets_advantage(page) else set())
+    sliced = backward_slice(run.trace, [run.total], stop=given)[::-1]
     named = subject.anatomy.sites.get(violation.site)
     first = [op for op in sliced if named is not None and op.key == named.key]
     roles = subject.roles_of(run)
     rest = [op for op in sliced if op not in first and op.site is not None and roles.get(op.outputs[0])]
     return [*first, *rest]
+
+
+def _sets_advantage(page: Page) -> bool:
+    """Whether the rule sets the advantage after normalisation, so that nothing upstream of it can be the place."""
+    return page.rule.code.startswith("PPO1") or page.rule.code in ("PPO206", "PPO507")
+
+
+def _effective(subject: Subject, run: Run) -> set[int]:
+    """The value that the effective advantage is, where the loss makes it from the given one."""
+    key = subject.anatomy.cuts.get("effective_advantage")
+    return {number for op in run.trace.ops if op.key == key for number in op.outputs}
 
 
 def _location(op: Op | None, subject: Subject) -> Location | None:

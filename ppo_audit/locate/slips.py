@@ -150,7 +150,7 @@ def _renamed(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield ast.Attribute(node.value, OTHER_NAME[node.attr], ast.Load())
     if isinstance(node, ast.Name) and node.id in OTHER_NAME:
         yield ast.Name(OTHER_NAME[node.id], ast.Load())
-    elif isinstance(node, ast.Name) or isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+    elif isinstance(node, ast.Name | ast.Subscript) or isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         yield from (ast.Name(name, ast.Load()) for name in _variables(function) if name != getattr(node, "id", None))
 
 
@@ -171,6 +171,8 @@ def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield from node.args[:2]
         if isinstance(node.func, ast.Attribute):
             yield node.func.value
+            if node.func.attr == "append":
+                yield ast.Call(ast.Attribute(node.func.value, "insert", ast.Load()), [ast.Constant(0), *node.args], [])
         if isinstance(node.func, ast.Name) and node.func.id in ("range", "zip", "enumerate"):
             yield ast.Call(ast.Name("reversed", ast.Load()), [node], [])
         for keyword in node.keywords:
@@ -179,16 +181,22 @@ def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
 
 def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
     """What a sum or product of the function may have lost: a factor or summand that stands elsewhere in it, 1 - flag, a sign."""
-    factors, summands = _operands(function, ast.Mult), _operands(function, ast.Add)
+    scalars = [ast.Name(each.arg, ast.Load()) for each in (*function.args.args, *function.args.kwonlyargs)][-3:]
+    factors, summands = [*scalars, *_operands(function, ast.Mult)], _operands(function, ast.Add)
     flags = [ast.parse(f"(1 - {name}[{index}])", mode="eval").body for name in _variables(function) for index in _loop_variables(function)]
-    ends = [slot for slot in slots if _is_arithmetic(slot)]
-    for slot in ends:
-        for factor in [*factors, *flags][: 2 * MOST_INSERTED]:
+    given = [each.arg for each in (*function.args.args, *function.args.kwonlyargs)]
+    flags += [ast.parse(f"(1 - {name})", mode="eval").body for name in given]
+    summands += [ast.Name(name, ast.Load()) for name in given if name not in {ast.unparse(each) for each in summands}]
+    for slot in reversed([slot for slot in slots if _is_arithmetic(slot)]):  # what is lost is lost near the end more often
+        yield Slip(slot, ast.parse(f"({ast.unparse(slot.node)})[::-1]", mode="eval").body)
+        for factor in [*factors, *flags]:
             yield Slip(slot, ast.BinOp(slot.node, ast.Mult(), factor))
         for summand in summands:
             yield Slip(slot, ast.BinOp(slot.node, ast.Sub(), summand))
             yield Slip(slot, ast.BinOp(slot.node, ast.Add(), summand))
         yield Slip(slot, ast.UnaryOp(ast.USub(), slot.node))
+        if isinstance(slot.parent, ast.Assign):
+            yield from (Slip(slot, ast.NamedExpr(ast.Name(name, ast.Store()), slot.node)) for name in _variables(function))
         for text in ("{0}.mean()", "{0}.sum(-1)", "{0}.exp()", "{0}.log()", "{0} ** 0.5", "{0} / {0}.shape[-1]", "{0} * 0.5", "{0} + 1e-8"):
             yield Slip(slot, ast.parse(text.format(f"({ast.unparse(slot.node)})"), mode="eval").body)
 

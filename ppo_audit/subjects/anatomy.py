@@ -137,6 +137,7 @@ def _sites(
     sites |= {"value_clip": op for op in value if plain(op.name) in CLAMPS and "value" in roles.get(op.outputs[0], NONE)}
     sites |= {"value_choice": op for op in value if plain(op.name) in CHOICES and "value" in roles.get(op.outputs[0], NONE)}
     sites |= {"quantile_clip": op for op in value if _is_clipped_value(op, run, roles)}
+    sites |= {"clipped_error": op for op in value if "quantile_clip" in sites and {*sites["quantile_clip"].outputs} & {*op.inputs}}
     sites |= {"entropy_source": op for op in _first_call(run.trace.ops, "entropy")}
     cloning = [part.atom for part in parts if part.family == "cloning"]
     sites |= {"cloning_weights": op for op in _weights(backward_slice(run.trace, cloning, run.numbers.values()), roles)}

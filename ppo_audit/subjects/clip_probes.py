@@ -63,7 +63,7 @@ def policy_clamps(subject: Subject, run: Run) -> list[Clamp]:
 
 
 def dual_bound(subject: Subject) -> DualBound | None:
-    """The bound of a dual clip: an operand of a minimum or maximum that is one constant times the effective advantage."""
+    """The bound of a dual clip: an operand of a minimum or maximum that is one constant times the advantage."""
     rows = subject.capacity or 8
     advantage = torch.linspace(-2.0, 2.5, rows, dtype=torch.float64)
     run = subject.run(subject.rows(rows, **subject.at(torch.zeros_like(advantage), advantage)))

@@ -34,7 +34,9 @@ def slopes(subject: Subject, seed: int) -> Slopes:
         for _ in range(DIRECTIONS):
             step = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
             sides = [float(direct.run({**batch, role: base + sign * STEP * step}).loss.detach()) for sign in (1, -1)]
-            along = float((gradient_of(run.loss, leaf) * step).sum()) * (subject.log_prob_sign if role == "log_prob" else 1)
+            along = float((gradient_of(run.loss, leaf) * step).sum()) * (
+                subject.log_prob_sign if role == "log_prob" else 1
+            )
             pairs.append((along, (sides[0] - sides[1]) / (2 * STEP)))
         got, want = torch.tensor(pairs, dtype=torch.float64).T
         found[role] = (got, want)

@@ -76,5 +76,6 @@ def left_changed(subject: Subject) -> dict[str, tuple[object, object, Location |
         torch.set_num_threads(seeded[2])
     differing = {name: found for name, found in watch.changed.items() if found[0] != watch.before[name]}
     return {
-        name: (watch.before[name], value, location_of(site) if site else None) for name, (value, site) in differing.items()
+        name: (watch.before[name], value, location_of(site) if site else None)
+        for name, (value, site) in differing.items()
     }

@@ -25,12 +25,12 @@ class Metric:
 
 
 def counted(subject: Subject, log_ratio: torch.Tensor, advantage: torch.Tensor) -> dict[str, Metric]:
-    """The returned scalars that come from comparing something computed from log-probs, on rows with these log-ratios."""
+    """The returned scalars that come from comparing something made of log-probs, on rows with these log-ratios."""
     return _counted(subject, subject.rows(len(log_ratio), **subject.at(log_ratio, advantage)))
 
 
 def masked_log_ratios(subject: Subject, name: str, log_ratio: float) -> Metric | None:
-    """A metric on a batch where only masked entries have this log-ratio, all others none; None without a mask over tokens."""
+    """A metric where only masked entries have this log-ratio, all others none; None without a mask over tokens."""
     if "mask" not in subject.available or len(subject.direct.mask_shape) < 2:
         return None
     batch, masked = subject.direct.ragged_batch()

@@ -1,4 +1,4 @@
-"""What a target lets its user set: arguments with a default, options of its constructor, numbers that a closure holds."""
+"""What a target lets its user set: arguments with a default, options of its class, numbers that a closure holds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,13 @@ def options(subject: Subject) -> list[Option]:
     call = _call(subject)
     if call is None:
         return []
-    sources = (_captured(call.function), _constructed(call.function), _fields(call), _asked(subject, call), _arguments(call))
+    sources = (
+        _captured(call.function),
+        _constructed(call.function),
+        _fields(call),
+        _asked(subject, call),
+        _arguments(call),
+    )
     offered = {name: value for source in sources for name, value in source.items()}
     return [Option(name, value, functools.partial(_at, subject, name)) for name, value in offered.items()]
 
@@ -114,7 +120,9 @@ def _recaptured(function: Function, name: str, value: object) -> Function:
     """The same code over another cell; functions inside keep theirs."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     closure = tuple(types.CellType(value) if free == name else cell for free, cell in cells)
-    fresh = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, closure)
+    fresh = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, closure
+    )
     fresh.__kwdefaults__ = function.__kwdefaults__
     return fresh
 
@@ -127,14 +135,16 @@ def _rebuilt(function: Function, name: str, value: object) -> Function:
 
 
 def doubly_played(subject: Subject) -> bool:
-    """Whether two arguments play one role, so that they hold the same numbers and a setting between them has no effect."""
+    """Whether two arguments play one role: they hold the same numbers, and a setting between them has no effect."""
     call = _call(subject)
     roles = list(call.overrides.values()) if call else []
     names = [binding.role for binding in call.bindings if binding.role] if call else []
     return len(roles) != len(set(roles)) or len(names) != len(set(names))
 
 
-def effects(subject: Subject, role: str, factors: tuple[float, ...] = (0.0, 1.0, 2.0)) -> list[Mapping[str, torch.Tensor]] | None:
+def effects(
+    subject: Subject, role: str, factors: tuple[float, ...] = (0.0, 1.0, 2.0)
+) -> list[Mapping[str, torch.Tensor]] | None:
     """The gradient for every input on one ordinary batch, with a coefficient at 0, once and twice its value."""
     found = option(subject, role)
     if found is None:

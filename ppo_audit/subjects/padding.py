@@ -26,7 +26,7 @@ def lengthened(batch: Batch, masked: torch.Tensor, more: int) -> Batch:
 
 
 def _padding(role: str, value: torch.Tensor, masked: torch.Tensor, more: int) -> torch.Tensor:
-    """Entries for the new places: those of a masked place for the mask, copies of the first ones for everything else."""
+    """Entries for the new places: those of a masked place for the mask, copies of the first ones for the rest."""
     if role != "mask":
         return value[:, :more]
     row, column = masked.nonzero()[0].tolist()
@@ -48,7 +48,9 @@ def with_empty_rows(batch: Batch, masked: torch.Tensor) -> Batch:
 
 def longer_parting(subject: Subject, first: Run, second: Run, tokens: int) -> Location | None:
     """Where two runs that differ in padding come apart: the operation, or the read of a size that it divides by."""
-    op = parting(first.trace, second.trace, (first.total, second.total), lambda one, two: _corresponds(one, two, tokens))
+    op = parting(
+        first.trace, second.trace, (first.total, second.total), lambda one, two: _corresponds(one, two, tokens)
+    )
     if op is not None and plain(op.name) in QUOTIENTS and None in operands(op)[:2]:
         sizes = list(reads(first, subject, frozenset(("mask",))))
         return sizes[-1] if sizes else place_of(op)

@@ -1,4 +1,4 @@
-"""Where in the source a part of the loss is made, joined to the total, or reduced: what a rule points at without trying repairs."""
+"""Where a part of the loss is made, joined to the total or reduced: where a rule points without trying repairs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parts_of(subject: Subject, run: Run, family: str) -> list[Part]:
 
 
 def joining(subject: Subject, family: str) -> Location | None:
-    """The addition at which a term joins the rest of the loss, the one next to the term; the total where it joins nowhere."""
+    """The addition, next to a term, at which it joins the rest of the loss; the total where it joins nowhere."""
     run = recorded(subject)
     additions = [op for part in parts_of(subject, run, family) for op in part.ops if plain(op.name) in ADDITIONS]
     return place_of(additions[-1] if additions else producers(run.trace).get(run.total))
@@ -93,11 +93,13 @@ def last(ops: list[Op], fits: Callable[[Op], bool]) -> Op | None:
 
 
 def suspect(subject: Subject, name: str) -> Location | None:
-    """Where an option without effect may have been lost: a result that goes nowhere, a call or a guard that its name speaks of."""
+    """Where an option may have been lost: a call that its name speaks of, a result that goes nowhere, a guard."""
     run = recorded(subject)
     ends = [run.total, *(number for out in run.outputs.values() if (number := run.trace.find(out)) is not None)]
     live = {id(op) for op in backward_slice(run.trace, ends)}
-    dead = [op for op in run.trace.ops if id(op) not in live and op.via is None and subject.roles_of(run).get(op.outputs[0])]
+    dead = [
+        op for op in run.trace.ops if id(op) not in live and op.via is None and subject.roles_of(run).get(op.outputs[0])
+    ]
     words = {word for word in name.lower().split("_") if len(word) > 3}
     named = [op for op in run.trace.ops if any(word in op.name for word in words)]
     guards = [] if dead or named else list(reads(run, subject, frozenset(("advantage",))))

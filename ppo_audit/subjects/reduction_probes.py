@@ -18,7 +18,11 @@ CREDIT = frozenset(("advantage", "return_", "value", "log_prob"))
 def gradients_of(subject: Subject, batch: Batch) -> dict[str, torch.Tensor]:
     """The gradient of the total for log-prob, value and entropy, as far as the loss has them."""
     run = subject.run(batch)
-    live = {role: leaf for role, leaf in run.leaves.items() if role in ("log_prob", "value", "entropy") and leaf.requires_grad}
+    live = {
+        role: leaf
+        for role, leaf in run.leaves.items()
+        if role in ("log_prob", "value", "entropy") and leaf.requires_grad
+    }
     return {role: gradient_of(run.loss, leaf) for role, leaf in live.items()}
 
 

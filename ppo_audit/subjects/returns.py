@@ -197,7 +197,7 @@ def returns_helper(target: str, function: Callable[..., Any], settings: Settings
             f"`{label(function)}` was called as a function of a rollout in every known layout, and could not be: {why}. "
             f"Name its roles with `--role reward=...`, or give its arguments with `--inputs yourmodule:make_args`."
         )
-    chosen = likeliest(works)
+    chosen = likeliest(callee, works)
     others = [other for other in works if other is not chosen]
     return Returns(target, callee, chosen, tuple(others[:SHORTLIST]), seed=settings.seed)
 
@@ -221,10 +221,29 @@ def _working(callee: Callee) -> tuple[list[Convention], Exception | None]:
     return works, error
 
 
-def likeliest(works: Sequence[Convention]) -> Convention:
-    """The one that fits; where none does, the helper is faulty, and the first one counts unless another fits far better."""
+def likeliest(callee: Callee, works: Sequence[Convention]) -> Convention:
+    """The one that fits; where none does, the helper is faulty: the first that keeps environments apart, or a far better one."""
     best = max(works, key=lambda each: each.agreement)
-    return best if best.agreement > works[0].agreement + FAR or best.agreement > PERFECT else works[0]
+    if best.agreement > PERFECT:
+        return best
+    apart = [each for each in works if each.layout != "T" and not _mixes(callee, each)]
+    first = (apart or list(works))[0]
+    best = max(apart or works, key=lambda each: each.agreement)
+    return best if best.agreement > first.agreement + FAR else first
+
+
+def _mixes(callee: Callee, convention: Convention) -> bool:
+    """Whether other data in the first or last environment move the others' advantages: then the axes are not what was thought."""
+    probe = _probes(convention, frozenset(callee.roles.values()))[0]
+    usual = callee.outputs(probe, convention)
+    for env in (0, ENVS - 1):
+        reward = probe.reward.clone()
+        reward[:, env] += 0.5
+        other = callee.outputs(dataclasses.replace(probe, reward=reward), convention)
+        kept = [each for each in range(ENVS) if each != env]
+        if all(bool((usual[name] - other[name])[:, kept].abs().max() > TOLERANCE) for name in usual):
+            return True
+    return False
 
 
 PERFECT, FAR, SOME = 1 - 1e-9, 0.34, 0.12

@@ -151,6 +151,8 @@ def as_tensor(output: Any) -> torch.Tensor | None:
     """Whatever holds numbers as a float64 tensor."""
     if isinstance(output, torch.Tensor):
         return output.detach().cpu().double()
+    if isinstance(output, list | tuple) and any(_is_nested(item) for item in output):
+        return None
     try:
         array = numpy.asarray(
             [item.item() if hasattr(item, "item") and getattr(item, "ndim", 1) == 0 else item for item in output]
@@ -161,3 +163,8 @@ def as_tensor(output: Any) -> torch.Tensor | None:
     except (TypeError, ValueError, RuntimeError):
         return None
     return torch.from_numpy(array.copy())
+
+
+def _is_nested(item: Any) -> bool:
+    """Whether a row holds rows: no rollout is that deep, and a list that holds itself has no end."""
+    return isinstance(item, list | tuple) and any(isinstance(inner, list | tuple) for inner in item)

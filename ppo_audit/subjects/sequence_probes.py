@@ -52,9 +52,15 @@ def sequence_ratio(subject: Subject, step: float) -> SequenceRatio | None:
         return None
     runs = [_run(subject, tokens, step, 0) for tokens in (4, 8)]
     made = [_exponential(subject, run) for run in runs]
-    if any(op is None or run.trace.tensors[op.outputs[0]].numel() != SEQUENCES for op, run in zip(made, runs, strict=True)):
+    if any(
+        op is None or run.trace.tensors[op.outputs[0]].numel() != SEQUENCES for op, run in zip(made, runs, strict=True)
+    ):
         return None
-    values = [float(run.trace.tensors[op.outputs[0]].detach().reshape(-1)[0].log()) for op, run in zip(made, runs, strict=True) if op]
+    values = [
+        float(run.trace.tensors[op.outputs[0]].detach().reshape(-1)[0].log())
+        for op, run in zip(made, runs, strict=True)
+        if op
+    ]
     padded = _run(subject, 8, step, 4)
     op = _exponential(subject, padded)
     with_padding = float(padded.trace.tensors[op.outputs[0]].detach().reshape(-1)[0].log()) if op else values[0]
@@ -75,7 +81,9 @@ def _run(subject: Subject, tokens: int, step: float, padding: int) -> Run:
 
 def _exponential(subject: Subject, run: Run) -> Op | None:
     roles = subject.roles_of(run)
-    found = [op for op, _, _ in log_ratios(slice_of(subject, run, "policy"), roles) if "log_prob" in roles[op.outputs[0]]]
+    found = [
+        op for op, _, _ in log_ratios(slice_of(subject, run, "policy"), roles) if "log_prob" in roles[op.outputs[0]]
+    ]
     return found[-1] if found else None
 
 
@@ -86,7 +94,11 @@ def _reduction(subject: Subject, run: Run) -> Location | None:
     roles = subject.roles_of(run)
     for op in backward_slice(run.trace, exponential.inputs, stop=run.numbers.values()):
         sizes = [run.trace.tensors[number].numel() for number in op.inputs if "log_prob" in roles.get(number, NONE)]
-        if sizes and "log_prob" in roles.get(op.outputs[0], NONE) and run.trace.tensors[op.outputs[0]].numel() < max(sizes):
+        if (
+            sizes
+            and "log_prob" in roles.get(op.outputs[0], NONE)
+            and run.trace.tensors[op.outputs[0]].numel() < max(sizes)
+        ):
             return place_of(op)
     return None
 
@@ -116,4 +128,6 @@ def _is_weighing(op: Op, roles: Mapping[int, Roles], run: Run, exponentials: Col
     if plain(op.name) not in PRODUCTS:
         return False
     bare = [number for number in op.inputs if roles.get(number, NONE) == frozenset(("log_prob",))]
-    return any(not set(exponentials) & {n for o in backward_slice(run.trace, [number]) for n in o.outputs} for number in bare)
+    return any(
+        not set(exponentials) & {n for o in backward_slice(run.trace, [number]) for n in o.outputs} for number in bare
+    )

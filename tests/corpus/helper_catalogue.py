@@ -141,8 +141,8 @@ FAULTS = (
     Fault("carry_is_a_mean", "gae_truncation", "lmbda * not_done[t] * carry", "lmbda * not_done[t] * carry.mean()", "PPO607", "G15"),
     Fault("delta_of_summed_values", "gae_cleanrl", "nextvalues * nextnonterminal - values[t]",
           "nextvalues.mean() * nextnonterminal - values[t]", "PPO607", "G15"),
-    Fault("time_flattened", "bootstrapped_returns", "R = rewards[step] + gamma * R * masks[step]",
-          "R = rewards[step] + gamma * R.roll(1, -1) * masks[step]", "PPO607", "G15"),
+    Fault("time_flattened", "gae_batch_first", "(1 - dones[:, t]) * carry", "(1 - dones[:, t]) * carry.roll(1)", "PPO607",
+          "G15"),
     # 608 hidden constants -------------------------------------------------------------------------------------------
     Fault("rewards_clipped_inside", "gae_batch_first", "deltas = rewards + gamma", "deltas = rewards.clamp(-1, 1) + gamma",
           "PPO608", "G19"),
