@@ -12,7 +12,7 @@ DEV := .venv/.dev-ready
 # Small tensors gain nothing from threads, and the tests run in two processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench snapshots clean
+.PHONY: demo test lint bench snapshots docs clean
 
 demo: $(TOOL)
 	$(BIN)/ppo-audit demo
@@ -22,6 +22,9 @@ test: $(DEV)
 
 snapshots: $(DEV)
 	$(BIN)/python -m pytest tests/reports --snapshot-update
+
+docs: $(DEV)
+	$(BIN)/python -m ppo_audit.rule_pages docs/rules
 
 bench: $(DEV)
 	$(BIN)/python -m tests.bench

@@ -85,6 +85,12 @@ _HOMES = {
     "Direct": "subjects.direct",
     "Observation": "subjects.direct",
     "Run": "subjects.run",
+    "Credit": "subjects.credit",
+    "REWARDS": "subjects.group_probes",
+    "group_advantages": "subjects.group_probes",
+    "group_scale": "subjects.group_probes",
+    "group_explains": "subjects.group_probes",
+    "one_changed": "subjects.group_probes",
     "audit": "api",
     "assert_conforms": "api",
 }

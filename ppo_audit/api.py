@@ -20,8 +20,9 @@ from ppo_audit.remarks import remarks
 from ppo_audit.rules import Page, catalogue
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_variants
-from ppo_audit.subjects.judged import Judged
-from ppo_audit.subjects.returns import Returns, returns_helper
+from ppo_audit.subjects.credit import credit_helper, credit_parameters
+from ppo_audit.subjects.judged import Helper, Judged
+from ppo_audit.subjects.returns import returns_helper
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.resolve import as_function, describe, is_script, resolve, source_of
@@ -90,7 +91,7 @@ def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
 
 
 def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Source]:
-    """An object as subjects: lifted from a call on the user's inputs, a helper of rollouts, or a loss on made-up inputs."""
+    """An object as subjects: lifted from a call on the user's inputs, a helper of rollouts or of rows, or a loss on made-up inputs."""
     function = as_function(target, spec, dict(settings.values))
     source = source_of(function)
     if settings.inputs is not None:
@@ -99,6 +100,9 @@ def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Sou
         return [("default", lift_call(spec, function, resolve(settings.inputs), settings))], source
     if is_rollout_function(function, {name: role for role, name in settings.roles}):
         return [("default", returns_helper(spec, function, settings))], source
+    parameters = credit_parameters(function, settings)
+    if parameters is not None:
+        return [("default", credit_helper(spec, function, parameters, settings))], source
     return called_variants(spec, function, settings), source
 
 
@@ -131,10 +135,10 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source) ->
         file=display(source[0]) if source[0] else None,
         line=source[1],
         roles=dict(first.roles),
-        profile=first.card() if isinstance(first, Returns) else _measurable(card, first, {}),
+        profile=first.card() if isinstance(first, Helper) else _measurable(card, first, {}),
         outcomes=outcomes,
         findings=tuple(found),
-        remarks=() if isinstance(first, Returns) else _measurable(remarks, first, ()),
+        remarks=() if isinstance(first, Helper) else _measurable(remarks, first, ()),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
         evaluations=sum(subject.count["evaluations"] for _, subject in variants),

@@ -23,6 +23,7 @@ RULE = Rule(
     name="normalisation-is-affine",
     family="advantages",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "advantages"),
     needs=("normalisation", "role:advantage"),
     must_flag=("variance_for_std", "parenthesis_lost", "scale_only", "token_variance_for_std"),
 )

@@ -23,6 +23,7 @@ RULE = Rule(
     name="normalisation-is-finite",
     family="advantages",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "advantages"),
     needs=("policy", "normalisation", "role:advantage"),
     must_flag=("sample_std_of_one", "no_epsilon", "rsqrt_of_zero"),
 )

@@ -58,9 +58,13 @@ def check(subject: Subject) -> Violation | None:
 def _roles(subject: Subject, move: float, credit: float) -> dict[str, torch.Tensor]:
     """The first sample at log-ratio `move` with advantage `credit`, and the seven others."""
     log_ratio = torch.cat([torch.tensor([move], dtype=torch.float64), OTHERS])
-    return subject.at(log_ratio, torch.cat([torch.tensor([credit], dtype=torch.float64), CREDIT]))
+    roles: dict[str, torch.Tensor] = subject.at(
+        log_ratio, torch.cat([torch.tensor([credit], dtype=torch.float64), CREDIT])
+    )
+    return roles
 
 
 def _gradient(subject: Subject, move: float, credit: float) -> torch.Tensor:
     """The gradients of the seven others, (7,)."""
-    return subject.term("policy").gradient("log_prob", **_roles(subject, move, credit))[1:]
+    gradient: torch.Tensor = subject.term("policy").gradient("log_prob", **_roles(subject, move, credit))
+    return gradient[1:]

@@ -55,4 +55,5 @@ def check(subject: Subject) -> Violation | None:
 def _values(subject: Subject, roles: list[str], log_ratio: torch.Tensor) -> torch.Tensor:
     """The KL term of each log-ratio alone."""
     new = torch.full_like(log_ratio, -1.5)
-    return subject.term("kl").row_values(**{roles[0]: new, roles[1]: new - log_ratio})
+    values: torch.Tensor = subject.term("kl").row_values(**{roles[0]: new, roles[1]: new - log_ratio})
+    return values

@@ -15,7 +15,7 @@ Fix.       Subtract first, square then: ((x - x.mean()) ** 2).mean(), (V - R) **
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import Batch, NotApplicable, Rule, Severity, Subject, Violation, worst
 
 RULE = Rule(
     code="PPO702",
@@ -30,7 +30,6 @@ SHIFTED = ((), ("advantage", "reward"), ("value", "old_value", "return_"))
 GRID = 64  # multiples of 1 / 64 below 2^18 / 64 are exact in float32, and so are their sums
 NORMALISED = ("PPO202", "PPO203", "PPO704")
 EXPANDED = ("PPO008", "PPO301", "PPO704")  # in V^2 - 2 V R + R^2 a target meets the prediction twice
-Batch = dict[str, torch.Tensor | float]
 
 
 def check(subject: Subject) -> Violation | None:
@@ -67,10 +66,8 @@ def _compared(name: str, wide: torch.Tensor, narrow: torch.Tensor, shifted: tupl
 
 def _batch(subject: Subject, shifted: tuple[str, ...]) -> Batch:
     """Ordinary rows whose numbers are multiples of 1 / 64; those of some roles around the offset."""
-    batch = subject.direct.subject.rows(ROWS)
-    exact = {role: torch.round(value * GRID) / GRID for role, value in batch.items() if _is_number(role, value)}
-    return batch | exact | {role: exact[role] + OFFSET for role in shifted if role in exact}
-
-
-def _is_number(role: str, value: torch.Tensor | float) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point() and role != "mask"
+    batch: Batch = subject.direct.subject.rows(ROWS)
+    for role, value in batch.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and role != "mask":
+            batch[role] = torch.round(value * GRID) / GRID + (OFFSET if role in shifted else 0.0)
+    return batch

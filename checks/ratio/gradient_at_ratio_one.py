@@ -13,7 +13,7 @@ Fix.       Minimise -mean(min(r A, clip(r) A)) with r = exp(log_prob - old_log_p
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, term_gradient, worst
+from ppo_audit import Rule, Severity, Subject, Violation, term_gradient, term_roles, worst
 
 RULE = Rule(
     code="PPO104",
@@ -27,6 +27,7 @@ RULE = Rule(
 
 EXPLAINS = ("PPO102", "PPO103", "PPO106")
 SEQUENCES, TOKENS = 4, 4
+PLAIN = frozenset(("log_prob", "old_log_prob", "advantage", "mask"))
 
 
 def check(subject: Subject) -> Violation | None:
@@ -58,7 +59,10 @@ def _of_tokens(subject: Subject) -> Violation | None:
     if subject.capacity is not None or shape != (SEQUENCES, TOKENS):
         return None
     advantage = torch.linspace(-2.0, 2.2, SEQUENCES * TOKENS, dtype=torch.float64)[torch.arange(16) * 7 % 16].reshape(shape)
-    run = tokens.run(tokens.rows(SEQUENCES, **tokens.at(torch.zeros_like(advantage), advantage)))
+    roles = tokens.at(torch.zeros_like(advantage), advantage)
+    if "normalisation" not in tokens.anatomy.sites and term_roles(tokens, "policy") <= PLAIN:
+        roles.pop("effective_advantage", None)  # nothing but a shift can stand between the two
+    run = tokens.run(tokens.rows(SEQUENCES, **roles))
     gradient = tokens.log_prob_sign * term_gradient(tokens, "policy", "log_prob", run)
     is_shared = bool((gradient - gradient[:, :1]).abs().max() <= 1e-9 * gradient.abs().max())
     if is_shared:  # one ratio for each sequence: its tokens share one gradient

@@ -15,7 +15,18 @@ import dataclasses
 
 import torch
 
-from ppo_audit import Location, NotApplicable, Rule, Severity, Subject, TargetRaised, Violation, squeezes
+from ppo_audit import (
+    Batch,
+    Location,
+    NotApplicable,
+    Rule,
+    Severity,
+    Subject,
+    TargetRaised,
+    Violation,
+    divides_by_spread,
+    squeezes,
+)
 
 RULE = Rule(
     code="PPO509",
@@ -31,6 +42,8 @@ COPIES = 4
 def check(subject: Subject) -> Violation | None:
     if "reward" in subject.available:
         raise NotApplicable("rewards come in whole groups")
+    if divides_by_spread(subject):
+        raise NotApplicable("the loss divides by a spread of the batch, which one sample has none of")
     longer = dataclasses.replace(subject, layout=subject.direct.in_tokens(5).layout)
     for each in (subject, longer) if longer.layout != subject.layout else (subject,):
         violation = _judged(each, squeezes(subject))
@@ -64,10 +77,11 @@ def _judged(subject: Subject, squeeze: Location | None) -> Violation | None:
     )
 
 
-def _one(subject: Subject) -> dict[str, torch.Tensor | float]:
+def _one(subject: Subject) -> Batch:
     """One ordinary sample with an effective advantage of one."""
     known = subject.available | subject.anatomy.cuts.keys()
     credit = {
         role: torch.ones(1, dtype=torch.float64) for role in ("advantage", "effective_advantage") if role in known
     }
-    return subject.rows(1, **credit)
+    batch: Batch = subject.rows(1, **credit)
+    return batch

@@ -55,4 +55,5 @@ def _gradient(subject: Subject) -> torch.Tensor:
     """The value gradient where values have run beyond their targets: the clipped branch, if any, is the larger one."""
     nothing = torch.zeros_like(MOVES)
     roles = {"value": MOVES, "old_value": nothing, "return_": 0.9 * MOVES}
-    return subject.term("value").gradient("value", **roles).reshape(len(MOVES), -1).sum(-1).double()
+    gradient: torch.Tensor = subject.term("value").gradient("value", **roles)
+    return gradient.reshape(len(MOVES), -1).sum(-1).double()

@@ -26,8 +26,12 @@ RULE = Rule(
 )
 
 
+INSIDE_CLIP = 0.1
+"""How far the new value lies from the old one where the old one makes the target."""
+
+
 def check(subject: Subject) -> Violation | None:
-    if "value_spread" in subject.anatomy.sites and not {"value", "return_"} <= term_roles(subject, "policy"):
+    if _has_unit_of_its_own(subject):
         raise NotApplicable("the loss normalises its targets over the batch, which couples them")
     size = torch.logspace(-2, 0.6, 32, dtype=torch.float64)
     error = torch.stack([size, -size]).T.flatten()
@@ -42,13 +46,19 @@ def check(subject: Subject) -> Violation | None:
         Violation(
             "The value loss does not pull a prediction towards its own target.",
             site="value_weight" if slope < 0 else "value",
-            explains=() if bool((gradient != 0).any()) else ("PPO302", "PPO305", "PPO510"),
+            explains=_explains(subject, gradient),
         ),
         unless=close | (bent & ~small),
         error=error,
         got=gradient,
         want=want,
     )
+
+
+def _has_unit_of_its_own(subject: Subject) -> bool:
+    """Whether the critic predicts normalised targets: not where the loss compares its values with raw returns as well."""
+    is_normalised = "value_spread" in subject.anatomy.sites and "return_" in subject.available
+    return is_normalised and not {"value", "return_"} <= term_roles(subject, "policy")
 
 
 def _roles(subject: Subject, value: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -58,4 +68,12 @@ def _roles(subject: Subject, value: torch.Tensor, target: torch.Tensor) -> dict[
         return {"value": value, "return_": target} | old
     if not {"advantage", "old_value"} <= term_roles(subject, "value"):
         raise NotApplicable("neither the value target is given, nor the advantage and the old value that make it")
-    return {"value": value, "advantage": target - value} | old
+    before = value - INSIDE_CLIP  # an advantage with a mean of its own: a normalised one is then told from it
+    return {"value": value, "old_value": before, "advantage": target - before}
+
+
+def _explains(subject: Subject, gradient: torch.Tensor) -> tuple[str, ...]:
+    """What follows where the critic has no gradient, and where its targets are divided by a spread."""
+    if not bool((gradient != 0).any()):
+        return ("PPO302", "PPO305", "PPO510")
+    return ("PPO202", "PPO506", "PPO507", "PPO509") if "value_spread" in subject.anatomy.sites else ()

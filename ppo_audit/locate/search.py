@@ -16,8 +16,7 @@ from ppo_audit.recording.graph import NONE, Roles, backward_slice, operands, pla
 from ppo_audit.recording.terms import ADDITIONS
 from ppo_audit.recording.trace import Op
 from ppo_audit.rules import Page, catalogue, load_check
-from ppo_audit.subjects.judged import Judged
-from ppo_audit.subjects.returns import Returns
+from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
 
@@ -34,7 +33,7 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site that the rule names."""
     if violation.place is not None:
         return Place(violation.place)
-    if isinstance(subject, Returns):
+    if isinstance(subject, Helper):
         return mended(subject, page, violation)
     sites = subject.anatomy.sites
     named = sites.get(violation.site) or sites.get("policy_reduction") or sites.get("total")

@@ -140,7 +140,7 @@ def _numbers(value: object) -> tuple[float | int | bool, ...]:
     if isinstance(value, bool):
         return (not value,)
     if isinstance(value, int):
-        return tuple(number for number in (0, 1, -1, 2) if number != value)
+        return tuple(number for number in (0, 1, -1) if number != value) if abs(value) < 2 else (value - 1,)
     return tuple(number for number in (0.0, 1.0, 0.5, 1e-8) if number != value) if isinstance(value, float) else ()
 
 

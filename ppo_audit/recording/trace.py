@@ -7,6 +7,7 @@ in-place write makes a new value of the same tensor. An intervention replaces on
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-TORCH_FOLDERS = tuple(torch.__path__)
-OWN_FOLDER = str(Path(__file__).parent)
+TORCH_FOLDERS = tuple(f"{folder}{os.sep}" for folder in torch.__path__)  # not torchrl, which lies beside it
+OWN_FOLDER = f"{Path(__file__).parent}{os.sep}"
 READS = frozenset(
     "shape size numel dim ndim __len__ __bool__ item __float__ __int__ __index__ tolist numpy __array__ stride is_contiguous".split()
 )

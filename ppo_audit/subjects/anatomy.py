@@ -118,7 +118,7 @@ def _sites(
     if run.total in makers:
         sites["total"] = makers[run.total]
     for exponential, first, second in log_ratios(ops, roles):
-        sites["ratio"] = exponential
+        sites.setdefault("ratio", exponential)  # the first is the ratio itself, a later one its clipped copy
         sites |= {"log_ratio": op for op in ops if first in op.inputs and second in op.inputs}
     exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
     guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
@@ -206,7 +206,7 @@ def _clamps_ratio(op: Op, roles: Mapping[int, Roles]) -> bool:
 
 
 def _has_numbers(op: Op) -> bool:
-    return any(isinstance(bound, int | float) for bound in (*op.args[1:], *op.kwargs.values()))
+    return any(_number(bound) is not None for bound in (*op.args[1:], *op.kwargs.values()))
 
 
 def _precedes(op: Op, exponential: Op, makers: Mapping[int, Op]) -> bool:
@@ -226,8 +226,14 @@ def clamp_bounds(op: Op) -> tuple[float | None, float | None]:
     name, rest = plain(op.name), list(op.args[1:])
     low = op.kwargs.get("min", rest.pop(0) if rest and name != "clamp_max" else None)
     high = op.kwargs.get("max", rest.pop(0) if rest else None)
-    number = lambda bound: float(bound) if isinstance(bound, int | float) else None
-    return number(low), number(high)
+    return _number(low), _number(high)
+
+
+def _number(bound: object) -> float | None:
+    """A bound that is a number, or a constant tensor that holds one."""
+    if isinstance(bound, torch.Tensor) and bound.dim() == 0 and not bound.requires_grad:
+        return float(bound)
+    return float(bound) if isinstance(bound, int | float) else None
 
 
 def _clip_bounds(ops: Sequence[Op], roles: Mapping[int, Roles]) -> tuple[float | None, float | None]:

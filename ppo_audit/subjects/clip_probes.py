@@ -37,7 +37,7 @@ class DualBound:
 def ratios(subject: Subject, log_ratio: torch.Tensor, old: torch.Tensor) -> list[torch.Tensor]:
     """What every exponential of a difference of log-probs in the policy term gives for each row, (M,)."""
     rows = len(old)
-    run = subject.run(subject.rows(rows, **subject.at(log_ratio, torch.ones_like(old), old)))
+    run = subject.run(subject.rows(rows, None, **subject.at(log_ratio, torch.ones_like(old), old)))
     roles = subject.roles_of(run)
     found = [op.outputs[0] for op, _, _ in log_ratios(slice_of(subject, run, "policy"), roles)]
     values = [run.trace.tensors[number].detach().double() for number in found if "log_prob" in roles[number]]
@@ -50,7 +50,7 @@ def ratio_maker(subject: Subject) -> Location | None:
     roles, ops = subject.roles_of(run), slice_of(subject, run, "policy")
     exponentials = [op for op, _, _ in log_ratios(ops, roles) if "log_prob" in roles[op.outputs[0]]]
     meeting = [op for op in ops if {"log_prob", "old_log_prob"} <= roles.get(op.outputs[0], NONE)]
-    return place_of((exponentials or meeting or [None])[0])
+    return place_of(next(iter(exponentials or meeting), None))
 
 
 def policy_clamps(subject: Subject, run: Run) -> list[Clamp]:
@@ -58,15 +58,17 @@ def policy_clamps(subject: Subject, run: Run) -> list[Clamp]:
     roles, tensors = subject.roles_of(run), run.trace.tensors
     ops = [op for op in slice_of(subject, run, "policy") if plain(op.name) in CLAMPS]
     live = [op for op in ops if "log_prob" in roles.get(op.inputs[0], NONE)]
-    flat = lambda number: tensors[number].detach().double().reshape(-1)
-    return [Clamp(flat(op.inputs[0]), flat(op.outputs[0]), place_of(op)) for op in live]
+    flat = {
+        number: tensors[number].detach().double().reshape(-1) for op in live for number in (*op.inputs, *op.outputs)
+    }
+    return [Clamp(flat[op.inputs[0]], flat[op.outputs[0]], place_of(op)) for op in live]
 
 
 def dual_bound(subject: Subject) -> DualBound | None:
     """The bound of a dual clip: an operand of a minimum or maximum that is one constant times the advantage."""
     rows = subject.capacity or 8
     advantage = torch.linspace(-2.0, 2.5, rows, dtype=torch.float64)
-    run = subject.run(subject.rows(rows, **subject.at(torch.zeros_like(advantage), advantage)))
+    run = subject.run(subject.rows(rows, None, **subject.at(torch.zeros_like(advantage), advantage)))
     roles = subject.roles_of(run)
     for op in slice_of(subject, run, "policy"):
         pair = [number for number in operands(op)[:2] if number is not None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ppo_audit.subjects.credit import Credit
 from ppo_audit.subjects.returns import Returns
 from ppo_audit.subjects.subject import Subject
 
-Judged = Subject | Returns
+Helper = Returns | Credit
+Judged = Subject | Helper

@@ -26,7 +26,7 @@ class Metric:
 
 def counted(subject: Subject, log_ratio: torch.Tensor, advantage: torch.Tensor) -> dict[str, Metric]:
     """The returned scalars that come from comparing something made of log-probs, on rows with these log-ratios."""
-    return _counted(subject, subject.rows(len(log_ratio), **subject.at(log_ratio, advantage)))
+    return _counted(subject, subject.rows(len(log_ratio), None, **subject.at(log_ratio, advantage)))
 
 
 def masked_log_ratios(subject: Subject, name: str, log_ratio: float) -> Metric | None:

@@ -103,4 +103,4 @@ def suspect(subject: Subject, name: str) -> Location | None:
     words = {word for word in name.lower().split("_") if len(word) > 3}
     named = [op for op in run.trace.ops if any(word in op.name for word in words)]
     guards = [] if dead or named else list(reads(run, subject, frozenset(("advantage",))))
-    return guards[0] if guards else place_of((named or dead or [None])[-1])
+    return guards[0] if guards else place_of((named or dead)[-1]) if named or dead else None

@@ -30,9 +30,9 @@ def constant_divisor(subject: Subject) -> Location | None:
     """A division by the number 1, in whose columns the target reads a size: a guard that swallows the size."""
     run = recorded(subject)
     for op in backward_slice(run.trace, [run.total], stop=run.numbers.values()):
-        if plain(op.name) in QUOTIENTS and operands(op)[1:2] == (None,) and op.args[1] == 1:
-            if any(_within(read, op) for read in run.trace.reads):
-                return place_of(op)
+        by_one = plain(op.name) in QUOTIENTS and operands(op)[1:2] == (None,) and op.args[1] == 1
+        if by_one and any(_within(read, op) for read in run.trace.reads):
+            return place_of(op)
     return None
 
 

@@ -181,6 +181,13 @@ class Subject:
         made = [op.outputs[0] for op in run.trace.ops if op.key == key]
         return run.trace.tensors[made[-1]].detach().reshape(-1).double() if made else advantage
 
+    def made_of_rewards(self, reward: torch.Tensor, **roles: torch.Tensor) -> torch.Tensor:
+        """The effective advantage of each row, (M,), that the loss makes of rewards."""
+        key = self.anatomy.cuts["effective_advantage"]
+        run = self.run(self.rows(len(reward), reward=reward, **roles))
+        made = run.trace.tensors[[op.outputs[0] for op in run.trace.ops if op.key == key][-1]].detach().double()
+        return made.reshape(len(reward), -1)[:, 0]
+
     def whole_groups(self, rows: int) -> int:
         """Enough rows for whole groups, where the target takes rewards and cuts them into groups of its own size."""
         return rows if "reward" not in self.available else 8 * math.ceil(rows / 8)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import UsageError, did_you_mean
-from ppo_audit.recording.trace import Site, site_of
+from ppo_audit.recording.trace import TORCH_FOLDERS, Site, site_of
 from ppo_audit.targets.names import is_scalar, role_of
 
 
@@ -100,7 +100,7 @@ def culprit(error: BaseException) -> Site | None:
     frame, found = error.__traceback__, None
     while frame is not None:
         code = frame.tb_frame.f_code
-        if not code.co_filename.startswith((*torch.__path__, "<")) and not _is_own(code.co_filename):
+        if not code.co_filename.startswith((*TORCH_FOLDERS, "<")) and not _is_own(code.co_filename):
             found = site_of(code, frame.tb_lasti)
         frame = frame.tb_next
     return found

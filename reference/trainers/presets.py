@@ -10,6 +10,27 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "learning_rate": 2.5e-3,
         "gamma": 0.98,
     },
+    ("ppo-kl", "CartPole-v1"): {
+        "total_steps": 98_304,
+        "learning_rate": 2.5e-3,
+        "gamma": 0.98,
+    },
+    ("ppo-awr", "CartPole-v1"): {
+        "total_steps": 98_304,
+        "learning_rate": 2.5e-3,
+        "gamma": 0.98,
+    },
+    ("ppo-quantile", "CartPole-v1"): {
+        "total_steps": 98_304,
+        "learning_rate": 2.5e-3,
+        "gamma": 0.98,
+        "kappa": 20.0,  # in units of return, which reaches 50 here: at 1 the critic's steps are all of one size
+        "value_coef": 4.0,
+    },
+    ("trpo", "CartPole-v1"): {
+        "total_steps": 98_304,
+        "gamma": 0.98,
+    },
     ("grpo", "CartPole-v1"): {
         "total_steps": 300_000,
         "environments": 16,
@@ -20,6 +41,8 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "network": "tokens",
         "learning_rate": 5e-4,
         "clip_range_high": 0.28,
+        "epochs": 1,
+        "minibatch_size": 64,
     },
     ("ppo", "Acrobot-v1"): {
         "total_steps": 491_520,

@@ -64,6 +64,15 @@ HELPERS = (
     Helper("bootstrapped_returns", "compute_returns", "returns", note="masks of 1 - done of the same step"),
     Helper("spinup_targets", "finish_path", "returns", note="rewards to go beside GAE"),
     Helper("one_step_advantage", "td_advantage", "returns", note="lambda = 0 built in"),
+    Helper("group_view", "compute_advantages", "advantages"),
+    Helper("group_rows", "group_advantages", "advantages", note="(prompts, answers)"),
+    Helper("group_ids", "advantages_by_prompt", "advantages"),
+    Helper("rloo", "rloo_advantages", "advantages"),
+    Helper("dr_grpo", "dr_grpo_advantages", "advantages", note="Q03: no division"),
+    Helper("group_batch_std", "group_advantages", "advantages", note="Q05, not if"),
+    Helper("normalise_guarded", "normalize_advantages", "advantages", note="a guard in Python"),
+    Helper("masked_whiten", "masked_whiten", "advantages"),
+    Helper("standardise_numpy", "standardize", "advantages"),
 )
 
 # fmt: off
@@ -150,5 +159,33 @@ FAULTS = (
           "G11"),
     # 609 dtype ------------------------------------------------------------------------------------------------------
     Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()", "not_dones = 1 - dones", "PPO609", "G21"),
+    # 801 to 806 groups ----------------------------------------------------------------------------------------------
+    Fault("mean_over_the_batch", "group_rows", "rewards.mean(axis=1, keepdims=True)", "rewards.mean()", "PPO801",
+          "R118 XU-YIJIE/grpo-flat#2"),
+    Fault("no_group_mean", "group_view", "(rewards - mean_grouped)", "rewards", "PPO801", "Q02"),
+    Fault("ids_mean_over_the_batch", "group_ids", "centred = rewards - mean[prompt_ids]", "centred = rewards - rewards.mean()",
+          "PPO801", "R118"),
+    Fault("repeat_for_interleave", "group_view", "mean_grouped.repeat_interleave(num_generations, dim=0)",
+          "mean_grouped.repeat(num_generations)", "PPO802", "Q12"),
+    Fault("rows_and_columns_swapped", "dr_grpo", "means = rewards.view(-1, group_size).mean(dim=-1, keepdim=True)",
+          "means = rewards.view(-1, group_size).mean(dim=0, keepdim=True)", "PPO802", "Q05"),
+    Fault("group_epsilon_forgotten", "group_view", "(std_grouped + 1e-4)", "std_grouped", "PPO803", "Q04"),
+    Fault("numpy_epsilon_forgotten", "group_rows", "(std + 1e-6)", "std", "PPO803", "Q04"),
+    Fault("first_answer_as_baseline", "dr_grpo", "means = rewards.view(-1, group_size).mean(dim=-1, keepdim=True)",
+          "means = rewards.view(-1, group_size)[:, :1]", "PPO804", "Q06"),
+    Fault("advantages_of_neighbours", "rloo", "(grouped - baseline).flatten()", "(grouped - baseline).roll(1, 1).flatten()",
+          "PPO804", "Q06"),
+    Fault("group_variance_for_std", "group_view", "rewards.view(-1, num_generations).std(dim=1)",
+          "rewards.view(-1, num_generations).var(dim=1)", "PPO805", "Q07"),
+    Fault("group_root_forgotten", "group_ids", "variance[prompt_ids].sqrt()", "variance[prompt_ids]", "PPO805", "Q07"),
+    Fault("batch_variance", "group_batch_std", "centred.std()", "centred.var()", "PPO805", "Q07"),
+    Fault("one_answer_sample_std", "group_ids", "scatter_add(0, prompt_ids, centred**2) / count",
+          "scatter_add(0, prompt_ids, centred**2) / (count - 1)", "PPO806", "Q14"),
+    # 202, 203 normalisers -------------------------------------------------------------------------------------------
+    Fault("guard_lost", "normalise_guarded", "if len(advantages) > 1:", "if True:", "PPO202", "implementations H2"),
+    Fault("helper_epsilon_forgotten", "standardise_numpy", "(adv.std(ddof=0) + 1e-8)", "adv.std(ddof=0)", "PPO202", "A04"),
+    Fault("helper_variance_for_std", "normalise_guarded", "advantages.std()", "advantages.var()", "PPO203", "A06"),
+    Fault("helper_parenthesis_lost", "normalise_guarded", "(advantages - advantages.mean()) / (advantages.std() + 1e-8)",
+          "advantages - advantages.mean() / (advantages.std() + 1e-8)", "PPO203", "R116 Omegastick/pytorch-cpp-rl#14"),
 )
 # fmt: on

@@ -117,3 +117,13 @@ def test_the_squashed_correction_does_not_overflow_or_cancel_far_out():
 def test_a_shared_log_std_that_was_not_expanded_is_refused():
     with pytest.raises(ValueError, match=r"`mean` \(4, 2\), `log_std` \(2,\)"):
         reference.gaussian_log_prob(torch.zeros(4, 2), torch.zeros(4, 2), torch.zeros(2))
+
+
+@pytest.mark.parametrize(("mean", "log_std"), [(0.0, 0.0), (1.5, -0.5), (-0.7, 0.4), (0.0, -3.0)])
+def test_the_squashed_entropy_equals_its_integral(mean, log_std):
+    normal = scipy.stats.norm(mean, math.exp(log_std))
+    slope = lambda u: 2.0 * (math.log(2.0) - u - np.logaddexp(0.0, -2.0 * u))
+    spread = 10 * math.exp(log_std)
+    correction, _ = scipy.integrate.quad(lambda u: normal.pdf(u) * slope(u), mean - spread, mean + spread, limit=200)
+    got = reference.squashed_gaussian_entropy(tensor(mean), tensor(log_std)).item()
+    assert got == pytest.approx(normal.entropy() + correction, abs=2e-3)

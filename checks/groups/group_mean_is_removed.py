@@ -1,0 +1,44 @@
+"""The mean reward of a group is taken off: what counts is an answer against its siblings.
+
+Property.  Advantages of one group add up to zero, and a constant added to all rewards of a group changes nothing.
+Why.       A prompt that is easy has high rewards whatever the policy does. With the mean of the batch, or none, all answers to an
+           easy prompt are pushed up and all answers to a hard one down. Shao et al. 2024, arXiv:2402.03300, section 4.1.2;
+           with the mean of the others (RLOO, arXiv:2402.14740, section 3.3) the sum is zero as well.
+Applies.   Losses and helpers that turn rewards of groups into advantages.
+Tested.    Four groups of four rewards; one group's rewards raised by 5.
+Severity.  Serious: whole prompts are credited for being easy.
+Fix.       rewards - rewards.view(-1, G).mean(1).repeat_interleave(G), G answers to a prompt next to each other.
+"""
+
+import torch
+
+from ppo_audit import REWARDS, Credit, Rule, Severity, Subject, Violation, group_advantages, group_explains, worst
+
+RULE = Rule(
+    code="PPO801",
+    name="group-mean-is-removed",
+    family="groups",
+    severity=Severity.SERIOUS,
+    kinds=("loss", "advantages"),
+    needs=("role:reward",),
+    must_flag=("mean_over_the_batch", "no_group_mean"),
+)
+
+
+def check(judged: Subject | Credit) -> Violation | None:
+    raised = REWARDS + torch.tensor([[5.0], [0.0], [0.0], [0.0]], dtype=torch.float64)
+    plain, other = (group_advantages(judged, given) for given in (REWARDS, raised))
+    sums = plain.sum(1, keepdim=True).abs().expand_as(plain)
+    unless = (sums <= 1e-3 * plain.abs().max()) & ((other - plain).abs() <= 1e-3 * plain.abs().max())
+    return worst(
+        Violation(
+            "The mean of its own group is not removed from a reward.",
+            site="centre",
+            explains=group_explains(judged, "PPO801"),
+        ),
+        unless=unless.flatten(),
+        reward=REWARDS.flatten(),
+        sum_of_the_group=plain.sum(1, keepdim=True).expand_as(plain).flatten(),
+        got=other.flatten(),
+        want=plain.flatten(),
+    )

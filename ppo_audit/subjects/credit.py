@@ -1,0 +1,156 @@
+"""Helpers that normalise advantages, or turn the rewards of groups into advantages: rows in, rows out."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
+from ppo_audit.settings import Settings
+from ppo_audit.subjects.callee import named, unclear
+from ppo_audit.subjects.rollout import as_form, as_tensor
+from ppo_audit.subjects.run import modes_kept
+from ppo_audit.targets.calling import label
+from ppo_audit.targets.helper_names import GROUP_SIZE, NORMALISER, name_of, parameters_of
+from ppo_audit.targets.names import role_of
+from ppo_audit.targets.resolve import culprit, describe
+
+ROWS, GROUP = 16, 4
+VALUES = frozenset(("advantage", "reward"))
+
+
+@dataclass(frozen=True)
+class NoRecording:
+    """What a helper shows of its inside: nothing."""
+
+    sites: Mapping[str, Any] = field(default_factory=dict)
+    guards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Credit:
+    """A helper of rows. `roles` maps parameters to roles; `layout` is `rows`, (M,), or `groups`, (P, G)."""
+
+    target: str
+    function: Callable[..., Any]
+    parameters: Mapping[str, str]
+    form: str = "torch"
+    layout: str = "rows"
+    dtype: torch.dtype = torch.float64
+    count: Counter[str] = field(default_factory=Counter)
+    kind: str = "advantages"
+    capacity: None = None
+    anatomy: NoRecording = NoRecording()
+
+    @property
+    def available(self) -> frozenset[str]:
+        """The roles that a batch may set; a group may be given by the shape of the rewards alone."""
+        return frozenset(self.parameters.values())
+
+    @property
+    def roles(self) -> dict[str, str]:
+        return {role: f"`{name}`" for name, role in self.parameters.items()}
+
+    @property
+    def in_float32(self) -> Credit:
+        """The same helper in single precision."""
+        return dataclasses.replace(self, dtype=torch.float32)
+
+    def needs(self, names: Sequence[str]) -> str | None:
+        """Why a rule with these needs does not apply; None where it does."""
+        claims = {"policy": True, "normalisation": "advantage" in self.available}
+        has = lambda name: claims[name] if name in claims else name.removeprefix("role:") in self.available
+        return next((f"the helper takes no `{n.removeprefix('role:')}`" for n in names if not has(n)), None)
+
+    def card(self) -> dict[str, object]:
+        """How it was called."""
+        return {"layout": self.layout, "form": self.form}
+
+    def explains(self, code: str) -> tuple[str, ...]:
+        """Helpers of rows have no order of rules of their own."""
+        return ()
+
+    def normalised(self, advantage: torch.Tensor | None = None, **roles: torch.Tensor) -> torch.Tensor:
+        """What the helper makes of rows, (M,)."""
+        rows = roles["reward"] if advantage is None else advantage
+        self.count["evaluations"] += 1
+        self.count["cases"] += len(rows)
+        try:
+            found = self._called(rows.to(self.dtype), roles)
+        except Exception as error:
+            raise (TargetRaised(describe(error)) if culprit(error) else error) from error
+        if found is None:
+            raise NotApplicable("the helper returns nothing of the shape of its input")
+        return found
+
+    def trial(self, function: Callable[..., Any]) -> Credit | None:
+        """The helper with its source edited; None where a normaliser then leaves advantages as they are."""
+        other = dataclasses.replace(self, function=function)
+        if "advantage" not in self.available:
+            return other
+        got = other.normalised(3 * torch.linspace(-1.0, 1.4, ROWS, dtype=torch.float64))
+        return other if abs(float(got.std()) - 1) < 0.05 else None
+
+    def _called(self, rows: torch.Tensor, roles: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        size = len(rows) // max(int(roles["group"].max()) + 1, 1) if "group" in roles else GROUP
+        given = {
+            "group": roles.get("group", torch.arange(len(rows)) // size),
+            "mask": roles.get("mask", torch.ones_like(rows)),
+        }
+        lay = lambda tensor: as_form(tensor.reshape(-1, size) if self.layout == "groups" else tensor, self.form)
+        arguments = {name: size if role == "group_size" else lay(given.get(role, rows)) for name, role in self.parameters.items()}
+        with modes_kept():
+            outputs = named(self.function(**arguments)).values()
+        tensors = [tensor for out in outputs if (tensor := as_tensor(out)) is not None and tensor.numel() == len(rows)]
+        return tensors[0].reshape(-1) if tensors else None
+
+
+def credit_parameters(function: Callable[..., Any], settings: Settings) -> dict[str, str] | None:
+    """The roles of a function of rows, by parameter; None where it is no such function."""
+    overrides = {name: role for role, name in settings.roles}
+    names = parameters_of(function)
+    roles = {name: overrides.get(name) or role_of(name) for name in names}
+    if set(roles.values()) & {"log_prob", "old_log_prob", "logits", "mean", "value", "return_"} and not NORMALISER.search(name_of(function)):
+        return None
+    sizes = [name for name in names if GROUP_SIZE.match(name) and (names[name].default is names[name].empty or type(names[name].default) is int)]
+    grouped = bool(sizes) or "group" in roles.values()
+    first = next(iter(names), None)
+    if not set(roles.values()) & VALUES and first is not None and NORMALISER.search(name_of(function)):
+        roles[first] = "advantage"
+    if "reward" in roles.values() and not (grouped or "advantage" in name_of(function).lower()):
+        return None
+    if not set(roles.values()) & VALUES:
+        return None
+    taken = {name: role for name, role in roles.items() if role in VALUES | {"group", "mask"}}
+    return taken | {name: "group_size" for name in sizes if roles["reward" if "reward" in roles else next(iter(taken))]}
+
+
+def credit_helper(target: str, function: Callable[..., Any], parameters: Mapping[str, str], settings: Settings) -> Credit:
+    """Find the form in which a helper of rows takes them; raises UsageError where it does not let itself be called."""
+    required = {n for n, p in parameters_of(function).items() if p.default is p.empty} - parameters.keys() - dict(settings.values).keys()
+    if required:
+        raise unclear(sorted(required)[0], function)
+    error: Exception | None = None
+    for candidate in _candidates(target, function, parameters):
+        rows = torch.linspace(-1.0, 1.4, ROWS, dtype=torch.float64)
+        try:
+            if candidate._called(rows, {}) is not None:
+                return candidate
+        except Exception as problem:
+            error = error or problem
+    why = describe(error) if error else "it returned nothing of the shape of its input"
+    raise UsageError(f"`{label(function)}` was called on rows of advantages or rewards, and could not be: {why}.")
+
+
+def _candidates(target: str, function: Callable[..., Any], parameters: Mapping[str, str]) -> Iterator[Credit]:
+    """Rows first; rows of groups where nothing else says which rewards belong together."""
+    has_groups = bool({"group", "group_size"} & set(parameters.values()))
+    layouts = ("rows", "groups") if has_groups or "reward" not in parameters.values() else ("groups", "rows")
+    for form, layout in itertools.product(("torch", "numpy", "list"), layouts):
+        yield Credit(target, function, parameters, form, layout)
