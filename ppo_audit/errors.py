@@ -30,6 +30,12 @@ class TargetRaised(NotApplicable):
         super().__init__(f"the target raised {reason}")
         self.place = place
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the target checked its input and said so, by a `raise` or `assert` of its own."""
+        is_own = self.place is not None and self.place.code.lstrip().startswith(("raise ", "assert "))
+        return is_own and isinstance(self.__cause__, ValueError | AssertionError)
+
 
 def closest(name: str, choices: Iterable[str]) -> str | None:
     """The choice that `name` most likely stands for, capitals aside; None where nothing is near."""

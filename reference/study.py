@@ -82,7 +82,7 @@ def row(record: dict[str, Any]) -> str:
     total = np.mean([run["mean"] for run in runs])
     options = " ".join(f"`{name}={x}`" for name, x in record["options"].items()) or "preset"
     start = f"| {record['algorithm']} | {record['environment']} | {len(runs)} | {runs[0]['steps']:,} | {seconds:.1f} |"
-    return f"{start} {means} | {total:.1f} | {options} |\n"
+    return f"{start} {means} | {total:.4g} | {options} |\n"
 
 
 def save_figure(record: dict[str, Any], path: Path) -> None:

@@ -28,6 +28,7 @@ RULE = Rule(
     must_flag=("variance_for_std", "parenthesis_lost", "scale_only", "token_variance_for_std"),
 )
 TOLERANCE = 1e-2
+SEQUENCES, TOKENS = 4, 4
 
 
 def check(subject: Subject) -> Violation | None:
@@ -51,7 +52,25 @@ def check(subject: Subject) -> Violation | None:
         )
         if violation is not None:
             return violation
-    return None
+    return _of_tokens(subject) if isinstance(subject, Subject) else None
+
+
+def _of_tokens(subject: Subject) -> Violation | None:
+    """Four sequences of four tokens, each with an advantage of its own: statistics along one axis bend the line."""
+    tokens = subject.direct.in_tokens(TOKENS)
+    shape = tokens.layout.shape("advantage", SEQUENCES)
+    if subject.capacity is not None or shape != (SEQUENCES, TOKENS):
+        return None
+    advantage = torch.linspace(-1.0, 1.4, SEQUENCES * TOKENS, dtype=torch.float64)
+    got = tokens.normalised(advantage.reshape(shape))
+    want = line(advantage, got)
+    return worst(
+        Violation("The normalised advantages of tokens follow statistics along one axis.", site="normalisation"),
+        unless=(got - want).abs() <= TOLERANCE * (want.abs().max() + 1e-12),
+        advantage=advantage,
+        got=got,
+        want=want,
+    )
 
 
 def line(advantage: torch.Tensor, effective: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,7 @@ RULE = Rule(
     name="entropy-sums-action-dimensions",
     family="entropy",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "entropy"),
     needs=("entropy",),
     must_flag=("entropy_mean_over_dims", "entropy_never_summed", "entropy_mean_over_heads"),
 )

@@ -1,9 +1,10 @@
 """The mean reward of a group is taken off: what counts is an answer against its siblings.
 
 Property.  Advantages of one group add up to zero, and a constant added to all rewards of a group changes nothing.
-Why.       A prompt that is easy has high rewards whatever the policy does. With the mean of the batch, or none, all answers to an
-           easy prompt are pushed up and all answers to a hard one down. Shao et al. 2024, arXiv:2402.03300, section 4.1.2;
-           with the mean of the others (RLOO, arXiv:2402.14740, section 3.3) the sum is zero as well.
+Why.       A prompt that is easy has high rewards whatever the policy does. With the mean of the batch, or none, all
+           answers to an easy prompt are pushed up and all answers to a hard one down. Shao et al. 2024,
+           arXiv:2402.03300, section 4.1.2; with the mean of the others (RLOO, arXiv:2402.14740, section 3.3) the sum
+           is zero as well.
 Applies.   Losses and helpers that turn rewards of groups into advantages.
 Tested.    Four groups of four rewards; one group's rewards raised by 5.
 Severity.  Serious: whole prompts are credited for being easy.
@@ -21,7 +22,7 @@ RULE = Rule(
     severity=Severity.SERIOUS,
     kinds=("loss", "advantages"),
     needs=("role:reward",),
-    must_flag=("mean_over_the_batch", "no_group_mean"),
+    must_flag=("no_group_mean", "group_mean_kept", "rloo_divides_by_all"),
 )
 
 

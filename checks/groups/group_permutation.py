@@ -1,9 +1,9 @@
 """The order of the answers in a group, and of the groups, does not matter.
 
 Property.  Permuting the answers of a group, or the groups, permutes the advantages in the same way.
-Why.       Answers to a prompt are exchangeable. A leave-one-out mean that leaves out a neighbour, a baseline of the first answer, or a
-           roll between rewards and advantages credits answers for others' rewards.
-           Ahmadian et al. 2024, arXiv:2402.14740, section 3.3; Shao et al. 2024, arXiv:2402.03300, section 4.1.2.
+Why.       Answers to a prompt are exchangeable. A leave-one-out mean that leaves out a neighbour, a baseline of the
+           first answer, or a roll between rewards and advantages credits answers for others' rewards. Ahmadian et al.
+           2024, arXiv:2402.14740, section 3.3; Shao et al. 2024, arXiv:2402.03300, section 4.1.2.
 Applies.   Losses and helpers that turn rewards of groups into advantages.
 Tested.    Four groups of four rewards, the answers reversed and rotated, the groups reversed.
 Severity.  Critical: advantages belong to other answers.
@@ -35,7 +35,7 @@ def check(judged: Subject | Credit) -> Violation | None:
         violation = worst(
             Violation(
                 f"With the {name}, the advantages do not follow their rewards.",
-                site="effective_advantage",
+                site="reordering" if "reordering" in judged.anatomy.sites else "centre",
                 explains=group_explains(judged, "PPO804"),
             ),
             unless=((got - want).abs() <= 1e-3 * plain.abs().max()).flatten(),

@@ -1,11 +1,14 @@
 """Group advantages are divided by a standard deviation, or by nothing.
 
-Property.  Rewards times c > 0: advantages are unchanged where the group's deviation is divided out, c-fold where nothing is.
-           For rewards 0 and 1 with a share p of ones, sqrt((1 - p) / p) and -sqrt(p / (1 - p)), or times sqrt((G - 1) / G).
-Why.       A variance in place of the deviation makes a prompt with small differences dominate the batch, by the square; an epsilon
-           under a root, or as large as the deviation, does it the other way. Dr. GRPO, arXiv:2503.20783, section 3.2, leaves the
-           division out on purpose; Shao et al. 2024, arXiv:2402.03300, section 4.1.2, divides.
-Applies.   Losses and helpers that turn rewards of groups into advantages; either deviation, of the group or of the batch.
+Property.  Rewards times c > 0: advantages are unchanged where the group's deviation is divided out, c-fold where
+           nothing is. For rewards 0 and 1 with a share p of ones, sqrt((1 - p) / p) and -sqrt(p / (1 - p)), or times
+           sqrt((G - 1) / G).
+Why.       A variance in place of the deviation makes a prompt with small differences dominate the batch, by the
+           square; an epsilon under a root, or as large as the deviation, does it the other way. Dr. GRPO,
+           arXiv:2503.20783, section 3.2, leaves the division out on purpose; Shao et al. 2024, arXiv:2402.03300,
+           section 4.1.2, divides.
+Applies.   Losses and helpers that turn rewards of groups into advantages; either deviation, of the group or of the
+           batch.
 Tested.    Four groups of four rewards, and the same times 3.
 Severity.  Serious: the weight of a prompt depends on the unit of its reward.
 Fix.       (rewards - mean) / (std + 1e-4), or rewards - mean.

@@ -1,8 +1,9 @@
 """A group of one answer gives a finite advantage.
 
 Property.  One answer to a prompt: its advantage is finite, zero or its reward.
-Why.       Filters that drop answers leave groups of one. The sample deviation of one reward is NaN, and leave-one-out divides by
-           zero; either reaches every parameter. Ahmadian et al. 2024, arXiv:2402.14740, section 3.3, needs two answers.
+Why.       Filters that drop answers leave groups of one. The sample deviation of one reward is NaN, and leave-one-out
+           divides by zero; either reaches every parameter. Ahmadian et al. 2024, arXiv:2402.14740, section 3.3, needs
+           two answers.
 Applies.   Helpers and losses told which rewards belong together, by ids or by a size that is an argument.
 Tested.    Four prompts with one answer each.
 Severity.  Potential: groups have one size in most trainers, and it is more than one.

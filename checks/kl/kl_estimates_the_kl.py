@@ -23,6 +23,7 @@ RULE = Rule(
     name="kl-estimates-the-kl",
     family="kl",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "kl"),
     needs=("kl",),
     must_flag=("k3_reversed", "k3_of_old_reversed", "k2_without_half", "kl_mean_over_dims"),
 )
@@ -37,7 +38,7 @@ def check(subject: Subject) -> Violation | None:
         return None
     forward, backward = (torch.cat(column) for column in list(zip(*pairs, strict=True))[:2])
     got = torch.cat([pair[2] for pair in pairs]) if is_sampled else kl_values(subject, cases)
-    if "kl_coef" not in subject.settings:
+    if "kl_coef" not in subject.settings and subject.kind != "kl":
         got = _scaled(got, forward, backward)
     fits = [(got - want).abs() <= 1e4 * subject.tolerance * (want.abs() + 0.01) for want in (forward, backward)]
     unless = fits[0] if bool(fits[0].double().mean() >= fits[1].double().mean()) else fits[1]
@@ -60,7 +61,7 @@ def _is_k2(subject: Subject, cases: dict[str, torch.Tensor]) -> bool:
     """Half the squared log-ratio at every pair; up to a factor where the coefficient is unknown."""
     new, other = cases.values()
     got, want = kl_values(subject, cases), 0.5 * (new - other) ** 2
-    got = got if "kl_coef" in subject.settings else _scaled(got, want, want)
+    got = got if "kl_coef" in subject.settings or subject.kind == "kl" else _scaled(got, want, want)
     return bool((got - want).abs().max() <= 1e4 * subject.tolerance * (1 + want.max()))
 
 

@@ -25,6 +25,7 @@ RULE = Rule(
     name="kl-non-negative",
     family="kl",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "kl"),
     needs=("kl",),
     must_flag=("k1_with_gaussians_at_hand", "k3_sign_slip", "gaussian_kl_without_half", "std_in_place_of_variance"),
 )
@@ -33,7 +34,7 @@ RULE = Rule(
 def check(subject: Subject) -> Violation | None:
     cases = kl_cases(subject)
     got = kl_values(subject, cases)
-    got = -got if bool((got <= 0).all()) else got
+    got = -got if bool((got <= 0).all()) and subject.kind != "kl" else got
     names = list(cases)
     equal = (cases[names[0]] - cases[names[1]]).reshape(len(got), -1).abs().sum(-1)
     if len(names) > 2:

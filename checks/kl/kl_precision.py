@@ -22,6 +22,7 @@ RULE = Rule(
     name="kl-precision",
     family="kl",
     severity=Severity.POTENTIAL,
+    kinds=("loss", "trainer", "kl"),
     needs=("kl",),
     must_flag=("k3_cancels",),
 )

@@ -4,7 +4,8 @@ Property.  With every entry masked, or every entry of one sequence, the loss and
 Why.       Overlong responses are masked as a whole (DAPO, Yu et al. 2025, arXiv:2503.14476, section 3.4), and a rank
            or a micro-batch may get nothing else. 0 / 0 is NaN, and all-reduce hands it to every rank:
            volcengine/verl#782.
-Applies.   Losses that take a mask. A loss that returns a constant for such a batch passes: there is nothing to learn.
+Applies.   Losses that take a mask. A loss that returns a constant for such a batch passes: there is nothing to learn. One that
+           refuses it by an exception of its own is not judged: nobody overlooks that.
 Tested.    Eight sequences of five tokens, all of them masked; then one of the eight.
 Severity.  Potential: it takes a batch that many trainers never make.
 Fix.       Divide by `mask.sum().clamp(min=1)`; for means per sequence clamp the length of each sequence.
@@ -12,7 +13,7 @@ Fix.       Divide by `mask.sum().clamp(min=1)`; for means per sequence clamp the
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation
+from ppo_audit import NotApplicable, Rule, Severity, Subject, TargetRaised, Violation
 
 RULE = Rule(
     code="PPO503",
@@ -30,9 +31,13 @@ def check(subject: Subject) -> Violation | None:
     everything = torch.zeros(direct.mask_shape)
     one_sequence = torch.ones(direct.mask_shape)
     one_sequence[0] = 0
+    refusal: TargetRaised | None = None
     for name, keep in (("every entry", everything), ("one sequence", one_sequence)):
         masked = {**batch, "mask": direct.mask(keep)}
         error = direct.raised(masked)
+        if error is not None and keep is everything and error.is_refusal:
+            refusal = error
+            continue
         if error is not None:
             return Violation(f"With {name} masked {error}.", counterexample={"masked": name}, place=error.place)
         if direct.is_constant(masked):
@@ -45,4 +50,6 @@ def check(subject: Subject) -> Violation | None:
                 evidence={"not_finite": seen.non_finite},
                 place=direct.turning_non_finite(seen.run),
             )
+    if refusal is not None:
+        raise NotApplicable(f"the target refuses a batch without a valid token: {refusal}")
     return None

@@ -40,7 +40,7 @@ def check(subject: Subject) -> Violation | None:
     return worst(
         Violation(
             "The log-probs of the action dimensions are not summed into one ratio.",
-            site="ratio",
+            site="ratio_by_dimension" if "ratio_by_dimension" in subject.anatomy.sites else "ratio",
             explains=("PPO102", "PPO103", "PPO104", "PPO105", "PPO106", "PPO107"),
         ),
         unless=(got - want).abs() <= 1e4 * subject.tolerance * (want.abs() + 0.1),

@@ -1,10 +1,11 @@
 """Exact values leave no advantage, and the unit of reward does not matter.
 
-Property.  r_t = V(s_t) - gamma V(s_t+1) (1 - terminated)  =>  A = 0 for every lambda; and A(c r, c V) = c A(r, V).
-Why.       Both hold for any correct estimator, whatever its form, without a second implementation to compare with. A hidden
-           constant breaks them: rewards clipped or normalised inside, an epsilon, a gamma of its own.
-           Schulman et al. 2015, arXiv:1506.02438, eq. 10 (a gamma-just estimator of the TD error) and eq. 16.
-Applies.   Helpers of rewards and values; those without values have the second half only. Clip rewards outside, where it shows.
+Property.  r_t = V(s_t) - gamma V(s_t+1) (1 - terminated) => A = 0 for every lambda; and A(c r, c V) = c A(r, V).
+Why.       Both hold for any correct estimator, whatever its form, without a second implementation to compare with. A
+           hidden constant breaks them: rewards clipped or normalised inside, an epsilon, a gamma of its own. Schulman
+           et al. 2015, arXiv:1506.02438, eq. 10 (a gamma-just estimator of the TD error) and eq. 16.
+Applies.   Helpers of rewards and values; those without values have the second half only. Clip rewards outside, where
+           it shows.
 Tested.    7 steps of 3 environments, with ends of episodes where the helper takes flags; c = 100.
 Severity.  Critical: what is learnt depends on the unit of reward, or drifts where there is nothing to learn.
 Fix.       Use the arguments as they are; normalise and clip rewards before, in one place.
@@ -26,7 +27,11 @@ def check(helper: Returns) -> Violation | None:
     rollout = helper.rollout(seed=9)
     error = scale_error(helper)
     scaling = worst(
-        Violation("A hundredfold reward and value is not a hundredfold advantage.", site="recursion", explains=helper.explains("PPO608")),
+        Violation(
+            "A hundredfold reward and value is not a hundredfold advantage.",
+            site="recursion",
+            explains=helper.explains("PPO608"),
+        ),
         unless=(error <= 1e-6).flatten(),
         **rollout_columns(rollout),
         got=error.flatten(),

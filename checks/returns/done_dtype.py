@@ -1,8 +1,9 @@
 """Flags of ends mean the same as bool, integer and float.
 
 Property.  The advantages are the same, and nothing is raised, for flags given as float, as bool and as integer.
-Why.       Environments give bool, buffers store float or uint8. `1 - done` raises on a bool tensor, `~done` on a uint8 one gives
-           254, and `-done` of a bool is no number: the code works in one trainer and breaks, or worse does not, in the next.
+Why.       Environments give bool, buffers store float or uint8. `1 - done` raises on a bool tensor, `~done` on a
+           uint8 one gives 254, and `-done` of a bool is no number: the code works in one trainer and breaks, or worse
+           does not, in the next.
            https://github.com/DLR-RM/stable-baselines3/blob/b018e4bc949503b990c3012c0e36c9384de770e6/stable_baselines3/common/buffers.py#L425
            casts first.
 Applies.   Helpers that take flags.

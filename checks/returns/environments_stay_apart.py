@@ -1,9 +1,10 @@
 """Environments that are stepped side by side do not mix.
 
 Property.  Changing rewards and values of one environment leaves the advantages of all others as they are.
-Why.       A recursion over flattened time and environments, or a carry that is a mean over environments, credits an action with
-           rewards of another episode altogether. Each column is its own trajectory: Schulman et al. 2017, arXiv:1707.06347,
-           algorithm 1; https://github.com/vwxyzjn/cleanrl/blob/fe8d8a03/cleanrl/ppo.py keeps them apart by its shapes.
+Why.       A recursion over flattened time and environments, or a carry that is a mean over environments, credits an
+           action with rewards of another episode altogether. Each column is its own trajectory: Schulman et al. 2017,
+           arXiv:1707.06347, algorithm 1; https://github.com/vwxyzjn/cleanrl/blob/fe8d8a03/cleanrl/ppo.py keeps them
+           apart by its shapes.
 Applies.   Helpers that take several environments at once. Not where all that is returned is normalised over them.
 Tested.    7 steps of 3 environments, the first one's data replaced.
 Severity.  Critical: credit crosses from one environment to another.

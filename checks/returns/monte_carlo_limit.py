@@ -1,10 +1,12 @@
 """At lambda = 1 advantage plus value is the discounted return.
 
-Property.  lambda = 1  =>  A_t + V(s_t) = r_t + gamma r_t+1 + ... + gamma^n V(s_t+n), added up forward from every step, with the
-           value behind the last step where the helper is given one.
-Why.       The sum is the definition; a recursion is a way to compute it. Adding up forward shares no line with it, so a slip in
-           the decay, the direction of the loop or the last step cannot hide. Schulman et al. 2015, arXiv:1506.02438, eq. 18.
-Applies.   Helpers of rewards with lambda, and those that have lambda = 1 built in: rewards to go, bootstrapped returns.
+Property.  lambda = 1 => A_t + V(s_t) = r_t + gamma r_t+1 + ... + gamma^n V(s_t+n), added up forward from every step,
+           with the value behind the last step where the helper is given one.
+Why.       The sum is the definition; a recursion is a way to compute it. Adding up forward shares no line with it, so
+           a slip in the decay, the direction of the loop or the last step cannot hide. Schulman et al. 2015,
+           arXiv:1506.02438, eq. 18.
+Applies.   Helpers of rewards with lambda, and those that have lambda = 1 built in: rewards to go, bootstrapped
+           returns.
 Tested.    7 steps of 3 environments, gamma 0.9; flags are given, and say that nothing ended.
 Severity.  Critical: credit goes to steps that did not earn it.
 Fix.       running = reward[t] + gamma * (1 - done[t]) * running, from the last step to the first.
@@ -46,7 +48,9 @@ def check(helper: Returns) -> Violation | None:
     )
 
 
-def forward(reward: torch.Tensor, next_value: torch.Tensor, gamma: float, horizon: int, ends_last: bool) -> torch.Tensor:
+def forward(
+    reward: torch.Tensor, next_value: torch.Tensor, gamma: float, horizon: int, ends_last: bool
+) -> torch.Tensor:
     """Discounted rewards of up to `horizon` steps and the value behind them, (T, N), each added up from its own step."""
     total = torch.zeros_like(reward)
     for step in range(len(reward)):

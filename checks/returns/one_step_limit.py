@@ -1,9 +1,9 @@
 """At lambda = 0 the advantage is the TD error.
 
-Property.  lambda = 0  =>  A_t = r_t + gamma V(s_t+1) - V(s_t) for every step, the last one with the value behind it.
-Why.       GAE is a sum of TD errors: where one is wrong, all are, and no lambda repairs it. Typical slips are a value that is not
-           subtracted, the reward of another step, a missing gamma, the bootstrap left out.
-           Schulman et al. 2015, arXiv:1506.02438, eq. 17.
+Property.  lambda = 0 => A_t = r_t + gamma V(s_t+1) - V(s_t) for every step, the last one with the value behind it.
+Why.       GAE is a sum of TD errors: where one is wrong, all are, and no lambda repairs it. Typical slips are a value
+           that is not subtracted, the reward of another step, a missing gamma, the bootstrap left out. Schulman et
+           al. 2015, arXiv:1506.02438, eq. 17.
 Applies.   Helpers that take rewards, values and lambda. Flags are given, and say that nothing ended.
 Tested.    7 steps of 3 environments, gamma 0.9; where the helper knows no value behind the last step, that one ends.
 Severity.  Critical: every advantage is biased.

@@ -1,10 +1,10 @@
 """Advantages obey their recursion: each is its TD error plus gamma lambda times the next one.
 
-Property.  A_t - gamma lambda A_t+1 = r_t + gamma V(s_t+1) - V(s_t) for every step, A = 0 behind the last; so that
-           d A_t / d r_t+k = (gamma lambda)^k, and nothing before a step counts for it.
-Why.       The residual names the step. A forward loop credits actions with what came before them; a decay without gamma or
-           lambda gives another estimator, with more variance or more bias than was asked for; a carry read from its own slot
-           forgets the future. Schulman et al. 2015, arXiv:1506.02438, eq. 16.
+Property.  A_t - gamma lambda A_t+1 = r_t + gamma V(s_t+1) - V(s_t) for every step, A = 0 behind the last; so that d
+           A_t / d r_t+k = (gamma lambda)^k, and nothing before a step counts for it.
+Why.       The residual names the step. A forward loop credits actions with what came before them; a decay without
+           gamma or lambda gives another estimator, with more variance or more bias than was asked for; a carry read
+           from its own slot forgets the future. Schulman et al. 2015, arXiv:1506.02438, eq. 16.
 Applies.   Helpers that take lambda. Flags are given, and say that nothing ended.
 Tested.    7 steps of 3 environments at gamma 0.9, lambda 0.8 and gamma 0.7, lambda 0.5.
 Severity.  Critical: credit is spread over the wrong steps.

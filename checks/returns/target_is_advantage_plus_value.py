@@ -1,9 +1,9 @@
 """The target of the critic is advantage plus value.
 
 Property.  returns_t = A_t + V(s_t), with the advantage before any normalisation; or the discounted rewards to go.
-Why.       The lambda-return is the target that belongs to the GAE advantage. Returns that are the advantages themselves teach the
-           critic its own error; returns made of normalised advantages have the wrong scale and lose the mean.
-           Schulman et al. 2015, arXiv:1506.02438, section 5; 37 details: detail 5 of
+Why.       The lambda-return is the target that belongs to the GAE advantage. Returns that are the advantages
+           themselves teach the critic its own error; returns made of normalised advantages have the wrong scale and
+           lose the mean. Schulman et al. 2015, arXiv:1506.02438, section 5; 37 details: detail 5 of
            https://github.com/vwxyzjn/cleanrl/blob/fe8d8a03/cleanrl/ppo.py
 Applies.   Helpers that return both. Rewards to go as the target beside GAE advantages (Spinning Up) pass.
 Tested.    7 steps of 3 environments, with and without ends of episodes.
@@ -11,7 +11,7 @@ Severity.  Serious: the critic learns another quantity than the advantages assum
 Fix.       returns = advantages + values, before the advantages are normalised.
 """
 
-from ppo_audit import ENDS, Returns, Rule, Severity, Violation, rollout_columns, rewards_to_go, worst
+from ppo_audit import ENDS, Returns, Rule, Severity, Violation, rewards_to_go, rollout_columns, worst
 
 RULE = Rule(
     code="PPO606",

@@ -1,21 +1,36 @@
 """A time limit ends the trace, and the value of the last observation stands for what was cut off.
 
-Property.  At a truncated step A_t = r_t + gamma V(s') - V(s_t), s' the observation that the step really led to, and nothing of
-           the next episode reaches steps before it.
-Why.       With the flag ignored, the reset of the environment looks like a transition: a truncated step was credited with +95
-           where values were 5 and the next episode began at 100. The observation after the reset is no successor either.
-           Treating the limit as an end is biased, but is a choice where the limit is the task: Pardo et al. 2017, arXiv:1712.00378;
-           the leak: https://github.com/Toni-SM/skrl/blob/c29ced63/skrl/agents/torch/ppo/ppo.py#L23
-Applies.   Helpers told of truncation, and those told of termination alone, by name. One flag for both ends says nothing of the
-           limit: its caller may fold the value into the reward. A truncated step with advantage 0 is left out of the loss, and passes.
+Property.  At a truncated step A_t = r_t + gamma V(s') - V(s_t), s' the observation that the step really led to, and
+           nothing of the next episode reaches steps before it.
+Why.       With the flag ignored, the reset of the environment looks like a transition: a truncated step was credited
+           with +95 where values were 5 and the next episode began at 100. The observation after the reset is no
+           successor either. Treating the limit as an end is biased, but is a choice where the limit is the task:
+           Pardo et al. 2017, arXiv:1712.00378; the leak:
+           https://github.com/Toni-SM/skrl/blob/c29ced63/skrl/agents/torch/ppo/ppo.py#L23
+Applies.   Helpers told of truncation, and those told of termination alone, by name. One flag for both ends says
+           nothing of the limit: its caller may fold the value into the reward. A truncated step with advantage 0 is
+           left out of the loss, and passes.
 Tested.    Time limits and terminations at different steps of 3 environments; the next episode's data are changed.
 Severity.  Serious where the next episode leaks in; potential where the limit is an end, or V(s_t) stands for V(s').
-Fix.       delta uses 1 - terminated, the carry uses 1 - (terminated | truncated), and V of the final observation is the bootstrap.
+Fix.       delta uses 1 - terminated, the carry uses 1 - (terminated | truncated), and V of the final observation is
+           the bootstrap.
 """
 
 import torch
 
-from ppo_audit import NotApplicable, Returns, Rollout, Rule, Severity, Violation, rollout_columns, true_advantage, time_limits, with_next_episode, worst
+from ppo_audit import (
+    NotApplicable,
+    Returns,
+    Rollout,
+    Rule,
+    Severity,
+    Violation,
+    rollout_columns,
+    time_limits,
+    true_advantage,
+    with_next_episode,
+    worst,
+)
 
 RULE = Rule(
     code="PPO605",
@@ -29,7 +44,9 @@ RULE = Rule(
 
 
 def check(helper: Returns) -> Violation | None:
-    if "truncated" not in helper.available and not ("terminated" in helper.available and "done" not in helper.available):
+    if "truncated" not in helper.available and not (
+        "terminated" in helper.available and "done" not in helper.available
+    ):
         raise NotApplicable("one flag for both ends: what its caller does at time limits cannot be seen here")
     rollout = time_limits(helper)
     got, want = helper.advantage(rollout), true_advantage(rollout)

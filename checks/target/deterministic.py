@@ -20,6 +20,7 @@ RULE = Rule(
     name="deterministic",
     family="target",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "kl", "entropy"),
     needs=("direct_call",),
     must_flag=("noise_on_advantages", "dropout_left_on"),
 )

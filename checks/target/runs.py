@@ -25,6 +25,7 @@ RULE = Rule(
     name="runs",
     family="target",
     severity=Severity.CRITICAL,
+    kinds=("loss", "trainer", "kl", "entropy"),
     needs=("direct_call",),
     must_flag=("two_samples_demanded", "ragged_rows_stacked"),
 )

@@ -42,7 +42,7 @@ def _below(
     return worst(
         Violation(
             "The clipped value loss is smaller than the unclipped one: there is no maximum.",
-            site="value_choice" if "value_choice" in subject.anatomy.sites else "value_reduction",
+            site=_site(subject),
         ),
         unless=clipped >= unclipped - 1e3 * subject.tolerance * (1 + unclipped.abs()),
         old_value=0.0,
@@ -73,3 +73,12 @@ def _without_effect(subject: Subject) -> Violation | None:
 
 def _is_recorded(subject: Subject) -> bool:
     return "quantile_clip" in subject.anatomy.sites and "scalar_critic" in subject.profile.claims and subject.capacity is None
+
+
+def _site(subject: Subject) -> str:
+    """The choice between the errors; without one, what averages the clipped error, or, fused with the error, the clip."""
+    sites = subject.anatomy.sites
+    if "value_choice" in sites:
+        return "value_choice"
+    reduction = sites.get("value_reduction")
+    return "value_reduction" if reduction is not None and reduction.name in ("mean", "sum") else "value_clip"

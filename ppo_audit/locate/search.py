@@ -36,7 +36,9 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     if isinstance(subject, Helper):
         return mended(subject, page, violation)
     sites = subject.anatomy.sites
-    named = sites.get(violation.site) or sites.get("policy_reduction") or sites.get("total")
+    is_credit = page.rule.family in ("advantages", "groups")
+    names = (violation.site, *(("effective_advantage",) if is_credit else ()), "policy_reduction", "total")
+    named = next((sites[name] for name in names if name in sites), None)
     if page.rule.code in HAZARDS:
         return Place(_location(named, subject))
     cure = _cure(subject, page, violation)

@@ -11,13 +11,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
 OTHER_NAME = {
     "var": "std", "std": "var", "mean": "sum", "sum": "mean", "min": "max", "max": "min", "repeat": "repeat_interleave",
     "repeat_interleave": "repeat", "minimum": "maximum", "maximum": "minimum", "log2": "log", "log10": "log", "tile": "repeat",
     "amin": "amax", "amax": "amin", "logical_and": "logical_or",
 }  # fmt: skip
-OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt,
+    ast.LtE: ast.GtE,
+    ast.GtE: ast.LtE,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
 MOST_INSERTED = 12
 """Different factors and summands of a function that are tried as forgotten ones."""
 
@@ -114,13 +126,19 @@ def _regrouped(node: ast.BinOp) -> Iterator[ast.expr]:
     right, left = node.right, node.left
     if isinstance(right, ast.BinOp):
         yield ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
+        if isinstance(node.op, ast.Mult):
+            yield ast.BinOp(right.left, right.op, ast.BinOp(left, node.op, right.right))
     if isinstance(left, ast.BinOp):
         yield ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
 
 
 def _indices(index: ast.expr) -> Iterator[ast.expr]:
     one = ast.Constant(1)
-    if isinstance(index, ast.BinOp) and isinstance(index.op, ast.Add | ast.Sub) and isinstance(index.right, ast.Constant):
+    if (
+        isinstance(index, ast.BinOp)
+        and isinstance(index.op, ast.Add | ast.Sub)
+        and isinstance(index.right, ast.Constant)
+    ):
         yield index.left
     elif isinstance(index, ast.Name):
         yield ast.BinOp(index, ast.Add(), one)
@@ -140,7 +158,7 @@ def _numbers(value: object) -> tuple[float | int | bool, ...]:
     if isinstance(value, bool):
         return (not value,)
     if isinstance(value, int):
-        return tuple(number for number in (0, 1, -1) if number != value) if abs(value) < 2 else (value - 1,)
+        return tuple(number for number in (0, 1, -1) if number != value) if abs(value) < 2 else ()
     return tuple(number for number in (0.0, 1.0, 0.5, 1e-8) if number != value) if isinstance(value, float) else ()
 
 
@@ -148,10 +166,25 @@ def _renamed(node: ast.expr, function: Function) -> Iterator[ast.expr]:
     """Another function or method of the kind, or another variable of the function."""
     if isinstance(node, ast.Attribute) and node.attr in OTHER_NAME:
         yield ast.Attribute(node.value, OTHER_NAME[node.attr], ast.Load())
+    if isinstance(node, ast.Call):
+        yield from _called_like(node, function)
     if isinstance(node, ast.Name) and node.id in OTHER_NAME:
         yield ast.Name(OTHER_NAME[node.id], ast.Load())
-    elif isinstance(node, ast.Name | ast.Subscript) or isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+    elif (
+        (isinstance(node, ast.Name) and node.id in _variables(function))
+        or isinstance(node, ast.Subscript)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, int | float))
+    ):
         yield from (ast.Name(name, ast.Load()) for name in _variables(function) if name != getattr(node, "id", None))
+
+
+def _called_like(node: ast.Call, function: Function) -> Iterator[ast.expr]:
+    """The same call with the arguments of another one, and what else the function takes elements of."""
+    for other in ast.walk(function):
+        if isinstance(other, ast.Call) and other is not node and isinstance(other.func, ast.Attribute):
+            yield ast.Call(node.func, other.args, other.keywords)
+        if isinstance(other, ast.Subscript) and isinstance(other.ctx, ast.Load):
+            yield other
 
 
 def _variables(function: Function) -> list[str]:
@@ -183,11 +216,21 @@ def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
     """What a sum or product of the function may have lost: a factor or summand that stands elsewhere in it, 1 - flag, a sign."""
     scalars = [ast.Name(each.arg, ast.Load()) for each in (*function.args.args, *function.args.kwonlyargs)][-3:]
     factors, summands = [*scalars, *_operands(function, ast.Mult)], _operands(function, ast.Add)
-    flags = [ast.parse(f"(1 - {name}[{index}])", mode="eval").body for name in _variables(function) for index in _loop_variables(function)]
+    flags = [
+        ast.parse(f"(1 - {name}[{index}])", mode="eval").body
+        for name in _variables(function)
+        for index in _loop_variables(function)
+    ]
     given = [each.arg for each in (*function.args.args, *function.args.kwonlyargs)]
     flags += [ast.parse(f"(1 - {name})", mode="eval").body for name in given]
-    summands += [ast.Name(name, ast.Load()) for name in given if name not in {ast.unparse(each) for each in summands}]
-    for slot in reversed([slot for slot in slots if _is_arithmetic(slot)]):  # what is lost is lost near the end more often
+    summands += [
+        ast.Name(name, ast.Load())
+        for name in _variables(function)
+        if name not in {ast.unparse(each) for each in summands}
+    ]
+    # what is lost is lost near the end more often, and at the end of a line
+    ordered = sorted(reversed([slot for slot in slots if _is_arithmetic(slot)]), key=lambda slot: not _is_line(slot))
+    for slot in ordered:
         yield Slip(slot, ast.parse(f"({ast.unparse(slot.node)})[::-1]", mode="eval").body)
         for factor in [*factors, *flags]:
             yield Slip(slot, ast.BinOp(slot.node, ast.Mult(), factor))
@@ -196,15 +239,33 @@ def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
             yield Slip(slot, ast.BinOp(slot.node, ast.Add(), summand))
         yield Slip(slot, ast.UnaryOp(ast.USub(), slot.node))
         if isinstance(slot.parent, ast.Assign):
-            yield from (Slip(slot, ast.NamedExpr(ast.Name(name, ast.Store()), slot.node)) for name in _variables(function))
-        for text in ("{0}.mean()", "{0}.sum(-1)", "{0}.exp()", "{0}.log()", "{0} ** 0.5", "{0} / {0}.shape[-1]", "{0} * 0.5", "{0} + 1e-8"):
+            yield from (
+                Slip(slot, ast.NamedExpr(ast.Name(name, ast.Store()), slot.node)) for name in _variables(function)
+            )
+        for text in (
+            "1.0 - {0}",
+            "{0}.mean()",
+            "{0}.sum(-1)",
+            "{0}.exp()",
+            "{0}.log()",
+            "{0} ** 0.5",
+            "{0} / {0}.shape[-1]",
+            "{0} * 0.5",
+            "{0} + 1e-8",
+        ):
             yield Slip(slot, ast.parse(text.format(f"({ast.unparse(slot.node)})"), mode="eval").body)
+
+
+def _is_line(slot: Slot) -> bool:
+    """Whether the expression is all of what a line assigns or returns."""
+    return isinstance(slot.parent, ast.Assign | ast.Return)
 
 
 def _is_arithmetic(slot: Slot) -> bool:
     """Whether the expression is a value that is added, multiplied, assigned or returned."""
     inside = isinstance(slot.parent, ast.BinOp | ast.Assign | ast.AugAssign | ast.Return | ast.UnaryOp | ast.Call)
-    return inside and slot.field != "func" and isinstance(slot.node, ast.BinOp | ast.Name | ast.Subscript | ast.Call)
+    kinds = (ast.BinOp, ast.Name, ast.Subscript, ast.Call, *((ast.Constant,) if _is_line(slot) else ()))
+    return inside and slot.field != "func" and isinstance(slot.node, kinds)
 
 
 def _operands(function: Function, kind: type[ast.operator]) -> list[ast.expr]:
@@ -221,4 +282,6 @@ def _operands(function: Function, kind: type[ast.operator]) -> list[ast.expr]:
 
 
 def _loop_variables(function: Function) -> list[str]:
-    return [node.target.id for node in ast.walk(function) if isinstance(node, ast.For) and isinstance(node.target, ast.Name)][:1]
+    return [
+        node.target.id for node in ast.walk(function) if isinstance(node, ast.For) and isinstance(node.target, ast.Name)
+    ][:1]

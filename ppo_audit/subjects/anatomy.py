@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CLAMPS = frozenset("clamp clip clamp_min clamp_max hardtanh".split())
 CHOICES = frozenset("minimum maximum min max fmin fmax where".split())
 STATISTICS = frozenset("mean std var std_mean var_mean sum nanmean amax amin max min median nanmedian norm quantile".split())
+REORDERINGS = frozenset("roll flip flipud fliplr rot90 sort repeat tile".split())
 SPREADS = frozenset("std var std_mean var_mean".split())
 CREDIT = ("advantage", "return_", "value", "reward")
 
@@ -121,11 +122,14 @@ def _sites(
         sites.setdefault("ratio", exponential)  # the first is the ratio itself, a later one its clipped copy
         sites |= {"log_ratio": op for op in ops if first in op.inputs and second in op.inputs}
     exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
+    size = lambda op: run.trace.tensors[op.outputs[0]].numel()
+    sites |= {"ratio_by_dimension": op for op in exponentials if size(op) > size(exponentials[0])}
     guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
     sites |= {"log_ratio_clamp": op for op in guards}
     sites |= {"clip": op for op in ops if _clamps_ratio(op, roles) and op not in guards}
     sites |= {"surrogate": op for op in ops if _chooses(op, roles) and "log_prob" in roles.get(op.outputs[0], NONE)}
     sites |= {"bound": op for op in ops if plain(op.name) == "where" and _condition(op, roles) & frozenset(CREDIT)}
+    sites |= {"reordering": op for op in ops if plain(op.name) in REORDERINGS and _is_credit(op, roles)}
     raw = _signed_copies(run.numbers.get("advantage"), run.trace.ops)
     sites |= {"raw_branch": op for op in ops if raw & {*op.inputs} and "log_prob" in roles.get(op.outputs[0], NONE)}
     if advantage is not None:
@@ -148,6 +152,11 @@ def _normalises(op: Op, roles: Mapping[int, Roles]) -> bool:
     """Whether the operation is a spread, or a softmax, of credit or values: what is divided by it couples all rows."""
     found = roles.get(op.outputs[0], NONE)
     return plain(op.name) in SPREADS | {"norm", "sqrt", "rsqrt", "softmax"} and bool(found & frozenset(CREDIT)) and "log_prob" not in found
+
+
+def _is_credit(op: Op, roles: Mapping[int, Roles]) -> bool:
+    found = roles.get(op.outputs[0], NONE)
+    return bool(found & frozenset(CREDIT)) and "log_prob" not in found
 
 
 def _chooses(op: Op, roles: Mapping[int, Roles]) -> bool:

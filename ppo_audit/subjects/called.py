@@ -18,7 +18,7 @@ from ppo_audit.recording.trace import OpKey, Trace
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
-from ppo_audit.subjects.families import REFERENCE
+from ppo_audit.subjects.families import PAST, REFERENCE
 from ppo_audit.subjects.run import Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
@@ -27,6 +27,8 @@ from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
 from ppo_audit.targets.resolve import describe
 
 LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
+PAIRS = frozenset("log_prob mean log_std std logits".split()) | PAST | REFERENCE
+"""What a divergence of two policies is made of."""
 TRIAL_ROWS = 8
 MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.bool, False), (torch.float64, False))
 
@@ -176,7 +178,12 @@ def _reaches_every_row(run: Run) -> bool:
 
 
 def _kind(available: frozenset[str]) -> str:
-    if available & LOSS_ROLES:
+    given = available - {"mask"}
+    if given <= PAIRS and given & (PAST | REFERENCE):
+        return "kl"
+    if given <= frozenset(("mean", "log_std", "std", "logits")):
+        return "entropy"
+    if available & LOSS_ROLES or {"value", "return_"} <= available:
         return "loss"
     return "returns" if "reward" in available and "value" in available else "unknown"
 

@@ -55,7 +55,9 @@ class Callee:
 
     def _called(self, arguments: Mapping[str, Any]) -> Any:
         """Call with what the function has parameters for; the other names are those of a store."""
-        positional = [arguments[name] for name, by_position in self.parameters.items() if by_position and name in arguments]
+        positional = [
+            arguments[name] for name, by_position in self.parameters.items() if by_position and name in arguments
+        ]
         by_name = {n: arguments[n] for n, by_position in self.parameters.items() if not by_position and n in arguments}
         return self.function(*positional, **by_name)
 
@@ -76,7 +78,9 @@ class Store:
         if name in self._arguments:
             return self._arguments[name]
         if name in RESULTS:
-            self._kept[name] = 0 * next(iter(self._arguments[key] for key in self._arguments if rollout_role(key) == "reward"))
+            self._kept[name] = 0 * next(
+                iter(self._arguments[key] for key in self._arguments if rollout_role(key) == "reward")
+            )
             return self._kept[name]
         if name in ("buffer_size", "num_steps", "n_steps", "steps", "pos"):
             return self._steps
@@ -124,7 +128,10 @@ def settled(roles: Mapping[str, str]) -> dict[str, str]:
     """Beside flags of starts, a second flag is the one behind the last step."""
     flags = [name for name, role in roles.items() if role == "done"]
     starts = [name for name in flags if "start" in name or "first" in name]
-    return {name: "next_done" if len(starts) == 1 and name in flags and name not in starts else role for name, role in roles.items()}
+    return {
+        name: "next_done" if len(starts) == 1 and name in flags and name not in starts else role
+        for name, role in roles.items()
+    }
 
 
 TAKEN = frozenset(
@@ -164,6 +171,8 @@ def named(returned: Any) -> dict[str, Any]:
         return dict(returned._asdict())
     if dataclasses.is_dataclass(returned) and not isinstance(returned, type):
         return dict(vars(returned))
-    if isinstance(returned, tuple) or (isinstance(returned, list) and len(returned) == 2 and hasattr(returned[0], "__len__")):
+    if isinstance(returned, tuple) or (
+        isinstance(returned, list) and len(returned) == 2 and hasattr(returned[0], "__len__")
+    ):
         return {str(index): item for index, item in enumerate(returned)}
     return {"0": returned}

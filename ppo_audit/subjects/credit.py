@@ -104,7 +104,9 @@ class Credit:
             "mask": roles.get("mask", torch.ones_like(rows)),
         }
         lay = lambda tensor: as_form(tensor.reshape(-1, size) if self.layout == "groups" else tensor, self.form)
-        arguments = {name: size if role == "group_size" else lay(given.get(role, rows)) for name, role in self.parameters.items()}
+        arguments = {
+            name: size if role == "group_size" else lay(given.get(role, rows)) for name, role in self.parameters.items()
+        }
         with modes_kept():
             outputs = named(self.function(**arguments)).values()
         tensors = [tensor for out in outputs if (tensor := as_tensor(out)) is not None and tensor.numel() == len(rows)]
@@ -116,9 +118,20 @@ def credit_parameters(function: Callable[..., Any], settings: Settings) -> dict[
     overrides = {name: role for role, name in settings.roles}
     names = parameters_of(function)
     roles = {name: overrides.get(name) or role_of(name) for name in names}
-    if set(roles.values()) & {"log_prob", "old_log_prob", "logits", "mean", "value", "return_"} and not NORMALISER.search(name_of(function)):
+    if set(roles.values()) & {
+        "log_prob",
+        "old_log_prob",
+        "logits",
+        "mean",
+        "value",
+        "return_",
+    } and not NORMALISER.search(name_of(function)):
         return None
-    sizes = [name for name in names if GROUP_SIZE.match(name) and (names[name].default is names[name].empty or type(names[name].default) is int)]
+    sizes = [
+        name
+        for name in names
+        if GROUP_SIZE.match(name) and (names[name].default is names[name].empty or type(names[name].default) is int)
+    ]
     grouped = bool(sizes) or "group" in roles.values()
     first = next(iter(names), None)
     if not set(roles.values()) & VALUES and first is not None and NORMALISER.search(name_of(function)):
@@ -131,9 +144,15 @@ def credit_parameters(function: Callable[..., Any], settings: Settings) -> dict[
     return taken | {name: "group_size" for name in sizes if roles["reward" if "reward" in roles else next(iter(taken))]}
 
 
-def credit_helper(target: str, function: Callable[..., Any], parameters: Mapping[str, str], settings: Settings) -> Credit:
+def credit_helper(
+    target: str, function: Callable[..., Any], parameters: Mapping[str, str], settings: Settings
+) -> Credit:
     """Find the form in which a helper of rows takes them; raises UsageError where it does not let itself be called."""
-    required = {n for n, p in parameters_of(function).items() if p.default is p.empty} - parameters.keys() - dict(settings.values).keys()
+    required = (
+        {n for n, p in parameters_of(function).items() if p.default is p.empty}
+        - parameters.keys()
+        - dict(settings.values).keys()
+    )
     if required:
         raise unclear(sorted(required)[0], function)
     error: Exception | None = None

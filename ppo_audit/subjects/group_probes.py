@@ -9,7 +9,9 @@ from ppo_audit.subjects.credit import Credit
 from ppo_audit.subjects.subject import Subject
 
 GROUPS, SIZE = 4, 4
-REWARDS = torch.tensor([[0.1, 0.9, 0.4, 0.3], [2.0, 1.2, 1.7, 0.6], [-1.0, 0.5, 0.2, -0.4], [0.8, 0.1, 0.6, 1.4]], dtype=torch.float64)
+REWARDS = torch.tensor(
+    [[0.1, 0.9, 0.4, 0.3], [2.0, 1.2, 1.7, 0.6], [-1.0, 0.5, 0.2, -0.4], [0.8, 0.1, 0.6, 1.4]], dtype=torch.float64
+)
 """Four groups of four, of different mean and spread."""
 
 
@@ -18,7 +20,11 @@ def group_advantages(judged: Subject | Credit, reward: torch.Tensor) -> torch.Te
     if isinstance(judged, Subject) and "effective_advantage" not in judged.anatomy.cuts:
         raise NotApplicable("the loss makes no advantages of its rewards")
     count, size = reward.shape
-    roles = {"group": torch.arange(count).repeat_interleave(size)} if isinstance(judged, Credit) or "group" in judged.available else {}
+    roles = (
+        {"group": torch.arange(count).repeat_interleave(size)}
+        if isinstance(judged, Credit) or "group" in judged.available
+        else {}
+    )
     flat = reward.reshape(-1)
     if isinstance(judged, Credit):
         return judged.normalised(**roles, reward=flat).reshape(count, size)
@@ -40,9 +46,10 @@ def group_explains(judged: Subject | Credit, code: str) -> tuple[str, ...]:
 
 
 def _root(judged: Subject | Credit) -> str:
-    """802 where another group's reward moves single answers; 804 where a group's own order counts; 801 where its mean stays."""
+    """802 where another group's reward does more than rescale; 804 where a group's own order counts; 801 where its mean stays."""
     before, after = (group_advantages(judged, given) for given in (REWARDS, one_changed()))
-    if not all(_is_line(one, two) for one, two in zip(before[1:], after[1:], strict=True)):
+    factor = (after[1:] * before[1:]).sum() / (before[1:] ** 2).sum()
+    if not bool((after[1:] - factor * before[1:]).abs().max() <= 1e-3 * before.abs().max()):
         return "PPO802"
     turned = group_advantages(judged, REWARDS.flip(1)).flip(1)
     if bool((turned - before).abs().max() > 1e-6 * before.abs().max()):
@@ -56,10 +63,3 @@ def one_changed() -> torch.Tensor:
     other = REWARDS.clone()
     other[0, 1] += 3.0
     return other
-
-
-def _is_line(first: torch.Tensor, second: torch.Tensor) -> bool:
-    """Whether the second is a rising linear function of the first: another mean and scale for the whole group."""
-    x, y = first - first.mean(), second - second.mean()
-    slope = (x * y).sum() / (x**2).sum().clamp_min(1e-12)
-    return bool(slope > 0) and bool((y - slope * x).abs().max() <= 1e-6 * first.abs().max())

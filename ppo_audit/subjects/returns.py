@@ -62,7 +62,14 @@ class Returns:
             "both_outputs": self.convention.advantage is not None and self.convention.returns is not None,
             "value": "value" in self.available,
         }
-        return next((ABSENT.get(n, f"the helper takes no `{n.removeprefix('role:')}`") for n in names if not self._has(n, claims)), None)
+        return next(
+            (
+                ABSENT.get(n, f"the helper takes no `{n.removeprefix('role:')}`")
+                for n in names
+                if not self._has(n, claims)
+            ),
+            None,
+        )
 
     def _has(self, name: str, claims: Mapping[str, bool]) -> bool:
         return claims[name] if name in claims else name.removeprefix("role:") in self.available
@@ -73,7 +80,11 @@ class Returns:
         plain = dataclasses.asdict(Convention())
         differing = {name: value for name, value in dataclasses.asdict(found).items() if value != plain[name]}
         outputs = {"advantage": found.advantage, "returns": found.returns}
-        told = {"layout": found.layout, "form": found.form} | differing | {k: v for k, v in outputs.items() if v is not None}
+        told = (
+            {"layout": found.layout, "form": found.form}
+            | differing
+            | {k: v for k, v in outputs.items() if v is not None}
+        )
         return {name: value for name, value in told.items() if name != "agreement" and value is not None}
 
     def rollout(self, ends: Ends | None = None, seed: int = 0, **settings: float) -> Rollout:
@@ -149,7 +160,13 @@ ABSENT = {
 def true_advantage(rollout: Rollout) -> torch.Tensor:
     """GAE, (T, N), by its definition."""
     return gae(
-        rollout.reward, rollout.value, rollout.next_value, rollout.terminated, rollout.truncated, rollout.gamma, rollout.lambda_
+        rollout.reward,
+        rollout.value,
+        rollout.next_value,
+        rollout.terminated,
+        rollout.truncated,
+        rollout.gamma,
+        rollout.lambda_,
     )
 
 
@@ -248,7 +265,7 @@ def _mixes(callee: Callee, convention: Convention) -> bool:
 
 PERFECT, FAR, SOME = 1 - 1e-9, 0.34, 0.12
 """Shares of agreeing entries: of a correct helper, of one that is far better, and of one that is not all wrong."""
-SHORTLIST = 6
+SHORTLIST = 3
 """Conventions beside the chosen one under which an edited helper is tried."""
 
 
@@ -278,10 +295,12 @@ def _candidates(callee: Callee) -> Iterator[Convention]:
     successors = successors if has_next else ("last",) if has_last else ("none",)
     lengths = (0,) if has_next or has_last else (1, 0) if "value" in roles else (0,)
     for form, layout in FORMS:
-        for successor, extra, last in itertools.product(successors, lengths, LASTS if successors != ("none",) else ("row",)):
+        for successor, extra, last in itertools.product(
+            successors, lengths, LASTS if successors != ("none",) else ("row",)
+        ):
             for timing, flags, negated in _timings(callee.roles):
                 for dtype, done_is in itertools.product(("float", "bool"), _meanings(roles)):
-                    if layout != "T" and last == "scalar" or layout == "T" and last in ("leading", "column"):
+                    if (layout != "T" and last == "scalar") or (layout == "T" and last in ("leading", "column")):
                         continue
                     yield Convention(form, layout, extra, successor, last, timing, flags, negated, dtype, done_is)
 
@@ -309,7 +328,7 @@ def _timings(roles: Mapping[str, str]) -> Iterator[tuple[str, int, bool]]:
     says_done = not says_not and any(re.search("done|term|end|start|first", name) for name in names)
     complete = "next_done" in roles.values()
     timings = [("start", 0), ("end", 0), ("start", 1)] if complete or says_start else [("end", 0), ("start", 1)]
-    polarities = (says_not,) if says_done or says_not and not says_mask else (says_not, not says_not)
+    polarities = (says_not,) if says_done or (says_not and not says_mask) else (says_not, not says_not)
     for negated in polarities:
         for timing, flags in timings:
             yield timing, flags, negated
@@ -330,7 +349,9 @@ def _probes(convention: Convention, available: frozenset[str]) -> tuple[Rollout,
     """Three rollouts: without ends, with ends, and with other settings."""
     ends = {"terminated": ENDS["terminated"], "truncated": ((4, 2),)} if "truncated" in available else ENDS
     settings = [{"gamma": 0.9, "lambda_": 0.8}, {"gamma": 0.9, "lambda_": 0.8}, {"gamma": 0.7, "lambda_": 0.5}]
-    return tuple(told(make_rollout(e, 11, s), convention, available) for e, s in zip(({}, ends, ends), settings, strict=True))
+    return tuple(
+        told(make_rollout(e, 11, s), convention, available) for e, s in zip(({}, ends, ends), settings, strict=True)
+    )
 
 
 @functools.lru_cache(maxsize=4096)
@@ -344,7 +365,9 @@ def _meant(convention: Convention, available: frozenset[str], probe: int, meanin
 def _may_fit(callee: Callee, convention: Convention) -> bool:
     """Whether some output is right for the first probe with ends: most edits fail here, at the price of one call."""
     available = frozenset(callee.roles.values())
-    outputs = callee.outputs(_probes(dataclasses.replace(convention, lambda_=None, gamma=None), available)[1], convention)
+    outputs = callee.outputs(
+        _probes(dataclasses.replace(convention, lambda_=None, gamma=None), available)[1], convention
+    )
     fits = lambda name, meaning: _share(outputs[name], _meant(convention, available, 1, meaning)) > PERFECT
     return any(fits(name, meaning) for name in outputs for meaning in _possible([outputs[name]]))
 
@@ -367,7 +390,9 @@ def _read(callee: Callee, convention: Convention, outputs: Sequence[Outputs]) ->
         for meaning in _possible([out[name] for out in outputs])
     }
     # a name says what an output means; of a position, agreement does
-    rank = lambda item: shares[item] + (0.3 if item[0].isdigit() else 2.0) * _prior(item, name_of(callee.function), len(outputs[0]))
+    rank = lambda item: (
+        shares[item] + (0.3 if item[0].isdigit() else 2.0) * _prior(item, name_of(callee.function), len(outputs[0]))
+    )
     chosen: dict[str, tuple[str, str]] = {}
     for name, meaning in sorted(shares, key=rank, reverse=True):
         kind = "advantage" if "advantage" in meaning else "returns"

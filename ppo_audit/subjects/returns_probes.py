@@ -68,7 +68,11 @@ def takes_flags_inverted(helper: Returns) -> bool:
     turned = dataclasses.replace(helper.convention, negated=not helper.convention.negated)
     other = dataclasses.replace(helper, convention=turned)
     rollout = helper.rollout(ENDS, seed=2)
-    return "done" in helper.available and bool(close(misfit(other, rollout)).all()) and not bool(close(misfit(helper, rollout)).all())
+    return (
+        "done" in helper.available
+        and bool(close(misfit(other, rollout)).all())
+        and not bool(close(misfit(helper, rollout)).all())
+    )
 
 
 def root(helper: Returns) -> str | None:
@@ -124,7 +128,9 @@ def with_next_episode(rollout: Rollout) -> Rollout:
     value = torch.where(behind, rollout.value - 0.29, rollout.value)
     # successors inside an episode are the values of its next step; those at its end belong to it and stay
     moved = torch.where(rollout.ended[:-1], rollout.next_value[:-1], value[1:])
-    return dataclasses.replace(rollout, reward=reward, value=value, next_value=torch.cat([moved, rollout.next_value[-1:]]))
+    return dataclasses.replace(
+        rollout, reward=reward, value=value, next_value=torch.cat([moved, rollout.next_value[-1:]])
+    )
 
 
 def rollout_columns(rollout: Rollout) -> dict[str, torch.Tensor]:

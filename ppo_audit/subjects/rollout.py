@@ -118,7 +118,9 @@ def _as_dtype(flags: torch.Tensor, dtype: str) -> torch.Tensor:
 def _last(rollout: Rollout, convention: Convention, role: str) -> Any:
     """What is known behind the last step, (N,); where flags mark ends it must not be used, so it is told wrong."""
     ended = rollout.ended[-1] if convention.timing == "start" else ~rollout.ended[-1]
-    row = rollout.next_value[-1] if role != "next_done" else _as_dtype(ended ^ convention.negated, convention.flag_dtype)
+    row = (
+        rollout.next_value[-1] if role != "next_done" else _as_dtype(ended ^ convention.negated, convention.flag_dtype)
+    )
     form = "torch" if convention.form == "mixed" and role != "next_done" else convention.form
     if convention.layout == "T":
         return as_form(row[:1] if convention.last == "row" else row[0], form)

@@ -37,7 +37,9 @@ ROLLOUT_NAMES: dict[str, str] = {
 TOKEN_MASK = re.compile(r"response|completion|action|token|loss|valid|attention|pad")
 NORMALISER = re.compile(r"normali[sz]e|whiten|standardi[sz]e|scale_adv", re.IGNORECASE)
 RETURNS = re.compile(r"gae|return|reward.?to.?go|rtg|discount|td_lambda|advantage|n_?step", re.IGNORECASE)
-GROUP_SIZE = re.compile(r"^(num_generations|group_size|rloo_k|num_samples|n_samples|g|k|n|samples_per_prompt|num_completions)$")
+GROUP_SIZE = re.compile(
+    r"^(num_generations|group_size|rloo_k|num_samples|n_samples|g|k|n|samples_per_prompt|num_completions)$"
+)
 LOSS = frozenset("log_prob old_log_prob advantage return_ action logits mean".split())
 
 _ROLES = {name: role for role, names in ROLLOUT_NAMES.items() for name in names.split()}

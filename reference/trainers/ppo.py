@@ -115,7 +115,8 @@ def update(
     for _ in range(config.epochs):
         for batch in minibatches(samples, config.minibatch_size, trainer.rng):
             losses = ppo_losses(trainer, config, batch, objective, critic_loss)
-            if losses.kl is not None and config.target_kl is not None and losses.kl > KL_STOP * config.target_kl:
+            # `not <=`, so that a NaN stops the update too
+            if losses.kl is not None and config.target_kl and not losses.kl <= KL_STOP * config.target_kl:
                 return seen, norms
             loss = config.value_coef * losses.value if trainer.updates < config.value_warmup else losses.total
             norms.append(gradient_step(trainer, loss, config.max_grad_norm))
@@ -139,7 +140,7 @@ def ppo_losses(
     total = policy + config.value_coef * critic
     if config.entropy_coef:
         total = total - config.entropy_coef * family.entropy(parameters).mean()
-    kl = None if config.target_kl is None else family.kl(batch.parameters_old, parameters.detach()).mean()
+    kl = None if not config.target_kl else family.kl(batch.parameters_old, parameters.detach()).mean()
     return Losses(total, policy, critic, kl)
 
 

@@ -14,9 +14,6 @@ RULES = frozenset(
     "PPO414 PPO415 PPO502 PPO505 PPO506 PPO509 PPO510 PPO511 PPO702 PPO703 PPO704".split()
 )
 FAULTS = [fault for fault in (*catalogue.FAULTS, *catalogue.FAULTS_LATER) if fault.rule in RULES]
-ELSEWHERE = {
-    "dual_clip_for_gains_too": "the edited line holds a bare assignment and no call; the finding is at the bound"
-}
 WARNS = {
     "PPO306": "one clip range for ratio and value is the habit of openai/baselines",
     "PPO415": "exp(x) - 1 - x is how most code writes k3",
@@ -40,7 +37,7 @@ class TestFaults:
     def test_the_finding_is_at_the_edited_line(self, fault: catalogue.Fault):
         finding = owner(fault)
         assert finding is not None
-        assert (fault.name in ELSEWHERE) != bool(lines_named(finding) & catalogue.lines_of(fault))
+        assert lines_named(finding) & catalogue.lines_of(fault)
 
 
 @pytest.mark.parametrize("correct", named(catalogue.CORRECT))

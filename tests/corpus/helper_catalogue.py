@@ -72,6 +72,11 @@ HELPERS = (
     Helper("group_batch_std", "group_advantages", "advantages", note="Q05, not if"),
     Helper("normalise_guarded", "normalize_advantages", "advantages", note="a guard in Python"),
     Helper("masked_whiten", "masked_whiten", "advantages"),
+    Helper("kl_estimators", "compute_approx_kl", "kl"),
+    Helper("kl_gaussians", "gaussian_kl", "kl"),
+    Helper("kl_categorical", "categorical_kl", "kl"),
+    Helper("entropy_gaussian", "entropy", "entropy"),
+    Helper("entropy_categorical", "entropy_from_logits", "entropy"),
     Helper("standardise_numpy", "standardize", "advantages"),
 )
 
@@ -160,11 +165,11 @@ FAULTS = (
     # 609 dtype ------------------------------------------------------------------------------------------------------
     Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()", "not_dones = 1 - dones", "PPO609", "G21"),
     # 801 to 806 groups ----------------------------------------------------------------------------------------------
-    Fault("mean_over_the_batch", "group_rows", "rewards.mean(axis=1, keepdims=True)", "rewards.mean()", "PPO801",
+    Fault("mean_over_the_batch", "group_rows", "rewards.mean(axis=1, keepdims=True)", "rewards.mean()", "PPO802",
           "R118 XU-YIJIE/grpo-flat#2"),
     Fault("no_group_mean", "group_view", "(rewards - mean_grouped)", "rewards", "PPO801", "Q02"),
     Fault("ids_mean_over_the_batch", "group_ids", "centred = rewards - mean[prompt_ids]", "centred = rewards - rewards.mean()",
-          "PPO801", "R118"),
+          "PPO802", "R118"),
     Fault("repeat_for_interleave", "group_view", "mean_grouped.repeat_interleave(num_generations, dim=0)",
           "mean_grouped.repeat(num_generations)", "PPO802", "Q12"),
     Fault("rows_and_columns_swapped", "dr_grpo", "means = rewards.view(-1, group_size).mean(dim=-1, keepdim=True)",
@@ -187,5 +192,15 @@ FAULTS = (
     Fault("helper_variance_for_std", "normalise_guarded", "advantages.std()", "advantages.var()", "PPO203", "A06"),
     Fault("helper_parenthesis_lost", "normalise_guarded", "(advantages - advantages.mean()) / (advantages.std() + 1e-8)",
           "advantages - advantages.mean() / (advantages.std() + 1e-8)", "PPO203", "R116 Omegastick/pytorch-cpp-rl#14"),
+    # 403, 411, 412 entropy and KL helpers ---------------------------------------------------------------------------
+    Fault("entropy_minus_lost", "entropy_categorical", "return -(log_p", "return (log_p", "PPO403", "E02"),
+    Fault("entropy_in_bits", "entropy_categorical", "(log_p.exp() * log_p)", "(log_p.exp() * log_p / 0.6931471805599453)", "PPO403", "E02"),
+    Fault("entropy_without_p", "entropy_categorical", "(log_p.exp() * log_p)", "(log_p)", "PPO403", "E06"),
+    Fault("entropy_constant_lost", "entropy_gaussian", "math.log(2 * math.pi * math.e)", "math.log(2 * math.pi)", "PPO403", "E05"),
+    Fault("helper_k3_reversed", "kl_estimators", "(-log_ratio).exp() - 1 + log_ratio", "log_ratio.exp() - 1 - log_ratio", "PPO412", "R094"),
+    Fault("helper_k3_without_one", "kl_estimators", "(-log_ratio).exp() - 1 + log_ratio", "(-log_ratio).exp() + log_ratio", "PPO411", "K01"),
+    Fault("helper_kl_negative", "kl_categorical", "(old_log_p - log_p)", "(log_p - old_log_p)", "PPO411", "R092 lucidrains/PaLM-rlhf-pytorch"),
+    Fault("helper_kl_half_twice", "kl_gaussians", "0.5 * (variance_ratio + distance - 1)", "0.25 * (variance_ratio + distance - 1)", "PPO412", "K03"),
+    Fault("helper_kl_without_minus_one", "kl_gaussians", "distance - 1))", "distance))", "PPO411", "K01"),
 )
 # fmt: on
