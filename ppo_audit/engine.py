@@ -80,8 +80,10 @@ def explanations(flagged: Sequence[Judgement]) -> dict[str, tuple[str, ...]]:
     claimed = {judgement.page.rule.code: _claims(judgement, flagged) for judgement in flagged}
     reached = {code: _reached(code, claimed) for code in claimed}
     rank = {judgement.page.rule.code: (_severity(judgement), judgement.page.rule.code) for judgement in flagged}
-    is_backward = lambda code, other: code in reached[other] and rank[other] <= rank[code]
-    return {code: tuple(other for other in others if not is_backward(code, other)) for code, others in reached.items()}
+    return {
+        code: tuple(other for other in others if code not in reached[other] or rank[code] < rank[other])
+        for code, others in reached.items()
+    }
 
 
 def _claims(judgement: Judgement, flagged: Sequence[Judgement]) -> tuple[str, ...]:

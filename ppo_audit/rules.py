@@ -88,13 +88,16 @@ def read_page(path: Path) -> Page:
 
 def load_check(page: Page) -> Callable[[Any], Any]:
     """The `check` function of a rule; importing it is what costs."""
+    check: Callable[[Any], Any] = module_of(page).check
+    return check
+
+
+def module_of(page: Page) -> ModuleType:
+    """The module of a rule: one of ours by name, anybody else's from where it lies."""
     root = Path(importlib.import_module(BUILT_IN).__path__[0])
     if page.path.is_relative_to(root):
-        module = importlib.import_module(f"{BUILT_IN}.{page.path.parent.name}.{page.path.stem}")
-    else:
-        module = _module_at(page.path)
-    check: Callable[[Any], Any] = module.check
-    return check
+        return importlib.import_module(f"{BUILT_IN}.{page.path.parent.name}.{page.path.stem}")
+    return _module_at(page.path)
 
 
 @functools.cache

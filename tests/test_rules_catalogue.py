@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from pathlib import Path
 
 import pytest
 
-from ppo_audit.rules import HEADINGS, Page, catalogue
+from ppo_audit.rules import HEADINGS, Page, catalogue, module_of
 from tests.shape import body_lines, functions
 
 FIXED = Path(__file__).parents[2] / "shared" / "design" / "rules.md"
@@ -77,7 +76,7 @@ class TestIdentity:
         assert page.path.parent.name == page.rule.family.replace("-", "_")
 
     def test_the_literal_rule_is_the_imported_one(self, page: Page):
-        assert page.rule == importlib.import_module(page.module).RULE
+        assert page.rule == module_of(page).RULE
 
 
 @every_rule

@@ -36,7 +36,7 @@ def check(helper: Returns) -> Violation | None:
     got = helper.advantage(rollout) + rollout.value
     return worst(
         Violation(
-            f"Advantage plus value is not the discounted return over {'all later steps' if horizon > 1 else 'one step'}.",
+            f"Advantage plus value is not the discounted return over {'all' if horizon > 1 else 'one of the'} steps.",
             evidence={"gamma": rollout.gamma, "lambda": rollout.lambda_},
             site="recursion",
             explains=helper.explains("PPO602"),
@@ -51,7 +51,7 @@ def check(helper: Returns) -> Violation | None:
 def forward(
     reward: torch.Tensor, next_value: torch.Tensor, gamma: float, horizon: int, ends_last: bool
 ) -> torch.Tensor:
-    """Discounted rewards of up to `horizon` steps and the value behind them, (T, N), each added up from its own step."""
+    """Discounted rewards of up to `horizon` steps and the value behind them, (T, N), added up from each step."""
     total = torch.zeros_like(reward)
     for step in range(len(reward)):
         last = min(step + horizon, len(reward)) - 1

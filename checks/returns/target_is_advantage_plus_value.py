@@ -25,7 +25,7 @@ RULE = Rule(
 
 
 def check(helper: Returns) -> Violation | None:
-    for ends in ({}, ENDS):
+    for ends in (None, ENDS):
         rollout = helper.rollout(ends, seed=4)
         got = helper.outputs(rollout)[helper.convention.returns or ""]
         want = helper.advantage(rollout) + rollout.value

@@ -1,4 +1,4 @@
-"""The line of a fault in a helper: its source is edited in one place at a time, and what cures the violation proves the place."""
+"""The line of a fault in a helper: its source is edited in one place at a time; what cures proves the place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ppo_audit.locate.source import display
 from ppo_audit.rules import Page, catalogue, load_check
 
 EDITS, SECONDS = 4000, 8.0
-"""Tried at the most for one violation, in a fixed order, so that all machines see alike; the time is for what hardly ends."""
+"""Tried at the most for one violation, in a fixed order, so that all machines agree; the time is for what hardly ends."""
 
 
 class Mendable(Protocol):
@@ -187,7 +187,7 @@ def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable
     head, *rest = target.__qualname__.split(".")
     found = functools.reduce(getattr, rest, namespace[head])
     is_bound = owner is not None and not isinstance(owner, type)
-    return types.MethodType(found, owner) if is_bound else found  # type: ignore[no-any-return]
+    return types.MethodType(found, owner) if is_bound else found
 
 
 def _place(source: Source, slip: Slip) -> Place:

@@ -19,7 +19,8 @@ OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {
 }
 OTHER_NAME = {
     "var": "std", "std": "var", "mean": "sum", "sum": "mean", "min": "max", "max": "min", "repeat": "repeat_interleave",
-    "repeat_interleave": "repeat", "minimum": "maximum", "maximum": "minimum", "log2": "log", "log10": "log", "tile": "repeat",
+    "repeat_interleave": "repeat", "minimum": "maximum", "maximum": "minimum", "log2": "log", "log10": "log",
+    "tile": "repeat",
     "amin": "amax", "amax": "amin", "logical_and": "logical_or",
 }  # fmt: skip
 OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -60,7 +61,7 @@ class Slip:
 
 
 def slips(function: Function) -> Iterator[Slip]:
-    """Everything to try in one function: slips inside an expression, then wrong names, then what was left out or put in."""
+    """Everything to try in one function: slips inside expressions, wrong names, what was put in or left out."""
     slots = list(_slots(function))
     for inside in (_rewritten, _renamed, _dropped):
         for slot in slots:
@@ -213,7 +214,7 @@ def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
 
 
 def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
-    """What a sum or product of the function may have lost: a factor or summand that stands elsewhere in it, 1 - flag, a sign."""
+    """What a sum or product of the function may have lost: a factor or summand from elsewhere in it, 1 - flag, a sign."""
     scalars = [ast.Name(each.arg, ast.Load()) for each in (*function.args.args, *function.args.kwonlyargs)][-3:]
     factors, summands = [*scalars, *_operands(function, ast.Mult)], _operands(function, ast.Add)
     flags = [
@@ -229,7 +230,7 @@ def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
         if name not in {ast.unparse(each) for each in summands}
     ]
     # what is lost is lost near the end more often, and at the end of a line
-    ordered = sorted(reversed([slot for slot in slots if _is_arithmetic(slot)]), key=lambda slot: not _is_line(slot))
+    ordered = sorted([slot for slot in slots[::-1] if _is_arithmetic(slot)], key=lambda slot: not _is_line(slot))
     for slot in ordered:
         yield Slip(slot, ast.parse(f"({ast.unparse(slot.node)})[::-1]", mode="eval").body)
         for factor in [*factors, *flags]:

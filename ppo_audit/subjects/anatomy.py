@@ -122,8 +122,8 @@ def _sites(
         sites.setdefault("ratio", exponential)  # the first is the ratio itself, a later one its clipped copy
         sites |= {"log_ratio": op for op in ops if first in op.inputs and second in op.inputs}
     exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
-    size = lambda op: run.trace.tensors[op.outputs[0]].numel()
-    sites |= {"ratio_by_dimension": op for op in exponentials if size(op) > size(exponentials[0])}
+    sizes = [run.trace.tensors[op.outputs[0]].numel() for op in exponentials]
+    sites |= {"ratio_by_dimension": op for op, size in zip(exponentials, sizes, strict=True) if size > sizes[0]}
     guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
     sites |= {"log_ratio_clamp": op for op in guards}
     sites |= {"clip": op for op in ops if _clamps_ratio(op, roles) and op not in guards}

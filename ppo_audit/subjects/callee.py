@@ -24,7 +24,7 @@ RESULTS = ("advantages", "returns", "advantage", "return_", "ret", "adv", "value
 
 @dataclass(frozen=True)
 class Callee:
-    """A function of a rollout. `roles` are those of parameters and, after a first call, of the names asked of `containers`.
+    """A function of a rollout. `roles` are those of parameters and, after a first call, of names asked of `containers`.
 
     `parameters` tells which names of the signature go by position only.
     """
@@ -36,7 +36,7 @@ class Callee:
     parameters: Mapping[str, bool]
 
     def outputs(self, rollout: Rollout, convention: Convention) -> Outputs:
-        """What the function makes of a rollout, each (T, N) by name or position; environment by environment in one dimension."""
+        """What the function makes of a rollout, each (T, N) by name or position; in one dimension by environment."""
         if convention.layout != "T":
             return self._call(rollout, convention)
         columns = [self._call(rollout.column(env), convention) for env in range(rollout.reward.shape[1])]
@@ -135,7 +135,8 @@ def settled(roles: Mapping[str, str]) -> dict[str, str]:
 
 
 TAKEN = frozenset(
-    "reward value next_value last_value final_value terminated truncated done next_done gamma gae_lambda horizon mask".split()
+    "reward value next_value last_value final_value terminated truncated done next_done gamma gae_lambda horizon "
+    "mask".split()
 )
 
 

@@ -12,7 +12,7 @@ REFERENCE = frozenset("ref_log_prob ref_mean ref_log_std ref_logits".split())
 
 def family(roles: Roles) -> str:
     """`policy`, `cloning` (credit without the old policy), `value`, `tail` (values alone), `entropy`, `kl`, `log_prob`."""
-    has_log_prob = "log_prob" in roles
+    has_log_prob = bool(roles & {"log_prob", "action"})  # the density of an action, given or computed
     if has_log_prob and roles & CREDIT:
         return "policy" if roles & PAST else "cloning"
     if "value" in roles or {"old_value", "return_"} <= roles:

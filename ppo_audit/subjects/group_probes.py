@@ -46,7 +46,7 @@ def group_explains(judged: Subject | Credit, code: str) -> tuple[str, ...]:
 
 
 def _root(judged: Subject | Credit) -> str:
-    """802 where another group's reward does more than rescale; 804 where a group's own order counts; 801 where its mean stays."""
+    """802: another group's reward does more than rescale; 804: a group's own order counts; 801: its mean stays."""
     before, after = (group_advantages(judged, given) for given in (REWARDS, one_changed()))
     factor = (after[1:] * before[1:]).sum() / (before[1:] ** 2).sum()
     if not bool((after[1:] - factor * before[1:]).abs().max() <= 1e-3 * before.abs().max()):

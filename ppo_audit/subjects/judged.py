@@ -1,4 +1,4 @@
-"""What the engine judges: a loss made measurable, or a helper alone. Both say their kind, their roles and what they need."""
+"""What the engine judges: a loss made measurable, or a helper alone. Both say their kind and roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Helpers that turn rewards into advantages and returns: their convention, found by trying, and what they then compute."""
+"""Helpers that turn rewards into advantages and returns: their convention, and what they compute under it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Returns:
         return told(make_rollout(ends or {}, self.seed + seed, settings), self.convention, self.available)
 
     def advantage(self, rollout: Rollout) -> torch.Tensor:
-        """Advantages, (T, N): returned ones, or returns less values. Normalised ones are put back on the scale of the true ones."""
+        """Advantages, (T, N): returned ones, or returns less values; normalised ones on the scale of the true ones."""
         outputs = self.outputs(rollout)
         found = self.convention
         if found.advantage is None or found.reads_returns:
@@ -185,7 +185,7 @@ def make_rollout(ends: Ends, seed: int, settings: Mapping[str, float]) -> Rollou
 
 
 def told(rollout: Rollout, convention: Convention, available: frozenset[str]) -> Rollout:
-    """The rollout as far as a helper can know it: without a value behind the last step, the last step ends the episode."""
+    """The rollout as far as a helper can know it: without a value behind it, the last step ends the episode."""
     terminated, truncated, following = rollout.terminated, rollout.truncated, rollout.next_value
     has_flags = bool(available & {"done", "terminated"})
     if not has_flags:
@@ -220,7 +220,7 @@ def returns_helper(target: str, function: Callable[..., Any], settings: Settings
 
 
 def _working(callee: Callee) -> tuple[list[Convention], Exception | None]:
-    """Every convention under which the helper answers, the likeliest first, up to one that fits; and the first error."""
+    """Every convention under which the helper answers, up to one that fits, the likeliest first; and an error."""
     works: list[Convention] = []
     error: Exception | None = None
     for candidate in _candidates(callee):
@@ -239,7 +239,7 @@ def _working(callee: Callee) -> tuple[list[Convention], Exception | None]:
 
 
 def likeliest(callee: Callee, works: Sequence[Convention]) -> Convention:
-    """The one that fits; where none does, the helper is faulty: the first that keeps environments apart, or a far better one."""
+    """The one that fits; where none does, the first that keeps environments apart, or a far better one."""
     best = max(works, key=lambda each: each.agreement)
     if best.agreement > PERFECT:
         return best
@@ -250,7 +250,7 @@ def likeliest(callee: Callee, works: Sequence[Convention]) -> Convention:
 
 
 def _mixes(callee: Callee, convention: Convention) -> bool:
-    """Whether other data in the first or last environment move the others' advantages: then the axes are not what was thought."""
+    """Whether other data in the first or last environment move the others' advantages: the axes are wrong."""
     probe = _probes(convention, frozenset(callee.roles.values()))[0]
     usual = callee.outputs(probe, convention)
     for env in (0, ENVS - 1):
@@ -317,7 +317,7 @@ def _meanings(roles: set[str]) -> tuple[str, ...]:
 
 
 def _timings(roles: Mapping[str, str]) -> Iterator[tuple[str, int, bool]]:
-    """Timing, extra flags and polarity. Flags of starts are complete only with one more, behind the last step, or `next_done`."""
+    """Timing, extra flags and polarity. Flags of starts are complete with one more, or with `next_done`."""
     names = [name.lower() for name, role in roles.items() if role == "done"]
     if not names:
         yield ("end", 0, False)
