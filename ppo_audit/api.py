@@ -14,15 +14,15 @@ from ppo_audit.details import details
 from ppo_audit.engine import Judgement, findings, judge, merge
 from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Finding, Outcome, Report, Status, TargetReport
+from ppo_audit.helpers.credit import credit_helper, credit_parameters
+from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
 from ppo_audit.remarks import remarks
 from ppo_audit.rules import Page, catalogue
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_variants
-from ppo_audit.subjects.credit import credit_helper, credit_parameters
 from ppo_audit.subjects.judged import Helper, Judged
-from ppo_audit.subjects.returns import returns_helper
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.resolve import as_function, describe, is_script, resolve, source_of

@@ -20,7 +20,6 @@ from ppo_audit.findings import Finding, Severity
 from ppo_audit.rules import catalogue as rules
 from ppo_audit.settings import Settings
 
-
 ALL_FAULTS = (*catalogue.FAULTS, *catalogue.FAULTS_LATER)
 SETTINGS = {
     "probability_ratio": Settings(roles=(("old_log_prob", "old_action_probs"),)),

@@ -21,7 +21,7 @@ MOST_PARAMETERS = 6
 STDLIB = tuple(sys.stdlib_module_names)
 PUBLIC = tuple(f"ppo_audit.{name}" for name in ppo_audit.__all__)
 ALLOWED = {
-    "checks": (*STDLIB, *PUBLIC, "ppo_audit.reference", "torch"),
+    "checks": (*STDLIB, *PUBLIC, "ppo_audit.probes", "ppo_audit.reference", "torch"),
     "reports": (*STDLIB, "ppo_audit.findings", "ppo_audit.reports", "rich"),
 }
 

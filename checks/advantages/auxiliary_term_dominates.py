@@ -14,7 +14,8 @@ Fix.       Scale the term by its gradient and not by its loss; start at a tenth 
 
 import torch
 
-from ppo_audit import LIMITS, NotApplicable, Rule, Severity, Subject, Violation, term_gradient, worst
+from ppo_audit import LIMITS, NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import term_gradient
 
 RULE = Rule(
     code="PPO208",

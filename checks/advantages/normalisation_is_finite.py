@@ -16,7 +16,8 @@ Fix.       Skip normalisation below two samples (or use the population deviation
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, normaliser, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import normaliser
 
 RULE = Rule(
     code="PPO202",

@@ -13,7 +13,8 @@ Fix.       Normalise once, under one name, and use that name in both products.
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, branches, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import branches
 
 RULE = Rule(
     code="PPO204",

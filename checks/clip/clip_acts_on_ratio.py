@@ -13,7 +13,8 @@ Fix.       Clamp the ratio to 1 - eps and 1 + eps, then multiply by the advantag
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, policy_clamps, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.clip import policy_clamps
 
 RULE = Rule(
     code="PPO107",

@@ -17,7 +17,8 @@ import math
 
 import torch
 
-from ppo_audit import Location, NotApplicable, Rule, Severity, Subject, Violation, counted, masked_log_ratios
+from ppo_audit import Location, NotApplicable, Rule, Severity, Subject, Violation
+from ppo_audit.probes.metrics import counted, masked_log_ratios
 
 RULE = Rule(
     code="PPO112",

@@ -14,7 +14,7 @@ Fix.       Take the elementwise minimum first, then the mean.
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit import recorded_site as site_of
+from ppo_audit.probes.places import recorded_site
 
 RULE = Rule(
     code="PPO110",
@@ -45,7 +45,7 @@ def check(subject: Subject) -> Violation | None:
                         "When one sample leaves the clip range, the gradient of another one changes.",
                         site="surrogate",
                         explains=("PPO102", "PPO103"),
-                        place=subject.coupling(given, other) or site_of(subject, "surrogate"),
+                        place=subject.coupling(given, other) or recorded_site(subject, "surrogate"),
                     ),
                     unless=(moved - still).abs() <= slack,
                     sample=torch.arange(1, 8),

@@ -15,7 +15,8 @@ import math
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, dual_bound, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.clip import dual_bound
 
 RULE = Rule(
     code="PPO108",

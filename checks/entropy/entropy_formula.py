@@ -15,7 +15,8 @@ Fix.       torch.distributions.Categorical(logits=logits).entropy(), Normal(mean
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, term_gradient, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import term_gradient
 from ppo_audit.reference import categorical_entropy, gaussian_entropy
 
 RULE = Rule(

@@ -15,7 +15,8 @@ Fix.       Sum the entropy over the action dimensions, then take the mean over s
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, term_gradient, with_action_dimensions, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import term_gradient, with_action_dimensions
 
 RULE = Rule(
     code="PPO402",

@@ -13,7 +13,8 @@ Fix.       Divide by (std + 1e-4).
 
 import torch
 
-from ppo_audit import Credit, Rule, Severity, Subject, Violation, group_advantages, worst
+from ppo_audit import Credit, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.groups import group_advantages
 
 RULE = Rule(
     code="PPO803",

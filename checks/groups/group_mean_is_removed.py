@@ -13,7 +13,8 @@ Fix.       rewards - rewards.view(-1, G).mean(1).repeat_interleave(G), G answers
 
 import torch
 
-from ppo_audit import REWARDS, Credit, Rule, Severity, Subject, Violation, group_advantages, group_explains, worst
+from ppo_audit import Credit, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.groups import REWARDS, group_advantages, group_explains
 
 RULE = Rule(
     code="PPO801",

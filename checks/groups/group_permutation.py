@@ -10,7 +10,8 @@ Severity.  Critical: advantages belong to other answers.
 Fix.       Use reductions over the group's axis, and subtract each answer's own reward for leave-one-out.
 """
 
-from ppo_audit import REWARDS, Credit, Rule, Severity, Subject, Violation, group_advantages, group_explains, worst
+from ppo_audit import Credit, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.groups import REWARDS, group_advantages, group_explains
 
 RULE = Rule(
     code="PPO804",

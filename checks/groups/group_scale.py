@@ -14,7 +14,8 @@ Severity.  Serious: the weight of a prompt depends on the unit of its reward.
 Fix.       (rewards - mean) / (std + 1e-4), or rewards - mean.
 """
 
-from ppo_audit import Credit, Rule, Severity, Subject, Violation, group_scale
+from ppo_audit import Credit, Rule, Severity, Subject, Violation
+from ppo_audit.probes.groups import group_scale
 
 RULE = Rule(
     code="PPO805",

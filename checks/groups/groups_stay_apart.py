@@ -14,18 +14,8 @@ Fix.       repeat_interleave(G) undoes view(-1, G); repeat(G) undoes view(G, -1)
 
 import torch
 
-from ppo_audit import (
-    REWARDS,
-    Credit,
-    Rule,
-    Severity,
-    Subject,
-    Violation,
-    group_advantages,
-    group_explains,
-    one_changed,
-    worst,
-)
+from ppo_audit import Credit, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.groups import REWARDS, group_advantages, group_explains, one_changed
 
 RULE = Rule(
     code="PPO802",

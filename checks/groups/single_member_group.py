@@ -12,7 +12,8 @@ Fix.       std(correction=0), or a floor: advantages of groups of one are zero.
 
 import torch
 
-from ppo_audit import Credit, NotApplicable, Rule, Severity, Subject, Violation, group_advantages, worst
+from ppo_audit import Credit, NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.groups import group_advantages
 
 RULE = Rule(
     code="PPO806",

@@ -16,7 +16,8 @@ Fix.       From samples of p with r = q / p: k3 = r - 1 - log r, k2 = (log r)^2 
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, kl_cases, kl_exact, kl_values, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.kl import kl_cases, kl_exact, kl_values
 
 RULE = Rule(
     code="PPO412",

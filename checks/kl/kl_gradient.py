@@ -15,7 +15,9 @@ Fix.       Against a reference use k2 or k3 with the new log-prob alive, or put 
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, estimate, kl_cases, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.kl import kl_cases
+from ppo_audit.probes.places import estimate
 
 RULE = Rule(
     code="PPO414",

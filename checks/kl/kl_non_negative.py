@@ -18,7 +18,9 @@ Fix.       Use the exact KL of the distributions; from samples alone k3 = r - 1 
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, kl_cases, kl_values, recorded_site, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.kl import kl_cases, kl_values
+from ppo_audit.probes.places import recorded_site
 
 RULE = Rule(
     code="PPO411",

@@ -14,7 +14,9 @@ Fix.       Add `kl_coef * kl` to the loss, with kl = r - 1 - log r, r = referenc
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, kl_cases, kl_values, subtracting, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.kl import kl_cases, kl_values
+from ppo_audit.probes.places import subtracting
 
 RULE = Rule(
     code="PPO413",

@@ -15,7 +15,9 @@ Fix.       torch.expm1(log_ratio) - log_ratio
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, estimate, kl_cases, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.kl import kl_cases
+from ppo_audit.probes.places import estimate
 
 RULE = Rule(
     code="PPO415",

@@ -15,7 +15,8 @@ Fix.       Divide by `mask.sum()`, for a sequence by `mask.sum(-1)`.
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, lengthened, longer_parting, with_empty_rows
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation
+from ppo_audit.probes.padding import lengthened, longer_parting, with_empty_rows
 
 RULE = Rule(
     code="PPO502",

@@ -13,7 +13,8 @@ Fix.       torch.log_softmax(logits, dim=-1), or Categorical(logits=logits)
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, log_of_sum, made_log_prob, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.log_probs import log_of_sum, made_log_prob
 
 RULE = Rule(
     code="PPO703",

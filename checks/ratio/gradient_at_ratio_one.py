@@ -13,7 +13,8 @@ Fix.       Minimise -mean(min(r A, clip(r) A)) with r = exp(log_prob - old_log_p
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, term_gradient, term_roles, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import term_gradient, term_roles
 
 RULE = Rule(
     code="PPO104",

@@ -16,7 +16,8 @@ Fix.       ratio = torch.exp(log_prob - old_log_prob)
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, ratio_maker, ratios, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.clip import ratio_maker, ratios
 
 RULE = Rule(
     code="PPO105",

@@ -17,18 +17,8 @@ Fix.       GSPO: ((log_prob - old_log_prob) * mask).sum(-1) / mask.sum(-1). CISP
 
 import torch
 
-from ppo_audit import (
-    CappedWeight,
-    NotApplicable,
-    Rule,
-    SequenceRatio,
-    Severity,
-    Subject,
-    Violation,
-    capped_weight,
-    sequence_ratio,
-    worst,
-)
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.sequences import CappedWeight, SequenceRatio, capped_weight, sequence_ratio
 
 RULE = Rule(
     code="PPO113",

@@ -14,17 +14,8 @@ Fix.       Divide by the number of samples (or valid tokens of the whole batch),
 
 import torch
 
-from ppo_audit import (
-    NotApplicable,
-    Rule,
-    Severity,
-    Subject,
-    Violation,
-    data_reads,
-    divides_by_spread,
-    gradients_of,
-    worst,
-)
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.reductions import data_reads, divides_by_spread, gradients_of
 
 RULE = Rule(
     code="PPO506",

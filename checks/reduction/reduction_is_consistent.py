@@ -14,7 +14,9 @@ Fix.       Use `.mean()` for every term, or one `.mean()` around their sum.
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, constant_divisor, reducing, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.places import reducing
+from ppo_audit.probes.reductions import constant_divisor
 
 RULE = Rule(
     code="PPO505",

@@ -11,7 +11,8 @@ Severity.  Critical: what is learnt depends on the unit of reward, or drifts whe
 Fix.       Use the arguments as they are; normalise and clip rewards before, in one place.
 """
 
-from ppo_audit import Returns, Rule, Severity, Violation, bellman_consistent, rollout_columns, scale_error, worst
+from ppo_audit import Returns, Rule, Severity, Violation, worst
+from ppo_audit.probes.returns import bellman_consistent, rollout_columns, scale_error
 
 RULE = Rule(
     code="PPO608",

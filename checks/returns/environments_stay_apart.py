@@ -13,7 +13,8 @@ Fix.       Keep time and environment as two axes until the recursion is done; fl
 
 import torch
 
-from ppo_audit import Returns, Rule, Severity, Violation, mixes_environments, worst
+from ppo_audit import Returns, Rule, Severity, Violation, worst
+from ppo_audit.probes.returns import mixes_environments
 
 RULE = Rule(
     code="PPO607",

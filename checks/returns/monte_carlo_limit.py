@@ -14,7 +14,8 @@ Fix.       running = reward[t] + gamma * (1 - done[t]) * running, from the last 
 
 import torch
 
-from ppo_audit import NotApplicable, Returns, Rule, Severity, Violation, rollout_columns, worst
+from ppo_audit import NotApplicable, Returns, Rule, Severity, Violation, worst
+from ppo_audit.probes.returns import rollout_columns
 
 RULE = Rule(
     code="PPO602",

@@ -10,7 +10,8 @@ Severity.  Critical: every advantage is biased.
 Fix.       delta = reward[t] + gamma * next_value * (1 - done) - value[t].
 """
 
-from ppo_audit import Returns, Rule, Severity, Violation, rollout_columns, td_errors_of, worst
+from ppo_audit import Returns, Rule, Severity, Violation, worst
+from ppo_audit.probes.returns import rollout_columns, td_errors_of
 
 RULE = Rule(
     code="PPO601",

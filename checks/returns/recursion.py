@@ -13,7 +13,8 @@ Fix.       Loop from the last step to the first: carry = delta[t] + gamma * lam 
 
 import torch
 
-from ppo_audit import Returns, Rule, Severity, Violation, rollout_columns, td_errors_of, worst
+from ppo_audit import Returns, Rule, Severity, Violation, worst
+from ppo_audit.probes.returns import rollout_columns, td_errors_of
 
 RULE = Rule(
     code="PPO603",

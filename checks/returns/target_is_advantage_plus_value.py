@@ -11,7 +11,8 @@ Severity.  Serious: the critic learns another quantity than the advantages assum
 Fix.       returns = advantages + values, before the advantages are normalised.
 """
 
-from ppo_audit import ENDS, Returns, Rule, Severity, Violation, rewards_to_go, rollout_columns, worst
+from ppo_audit import ENDS, Returns, Rule, Severity, Violation, rewards_to_go, worst
+from ppo_audit.probes.returns import rollout_columns
 
 RULE = Rule(
     code="PPO606",

@@ -14,17 +14,8 @@ Severity.  Critical: credit crosses the end of an episode.
 Fix.       Multiply both the bootstrap and the carry by 1 - done of the same step.
 """
 
-from ppo_audit import (
-    ENDS,
-    Returns,
-    Rule,
-    Severity,
-    Violation,
-    rollout_columns,
-    takes_flags_inverted,
-    true_advantage,
-    worst,
-)
+from ppo_audit import ENDS, Returns, Rule, Severity, Violation, true_advantage, worst
+from ppo_audit.probes.returns import rollout_columns, takes_flags_inverted
 
 RULE = Rule(
     code="PPO604",

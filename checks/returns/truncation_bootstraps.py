@@ -18,19 +18,8 @@ Fix.       delta uses 1 - terminated, the carry uses 1 - (terminated | truncated
 
 import torch
 
-from ppo_audit import (
-    NotApplicable,
-    Returns,
-    Rollout,
-    Rule,
-    Severity,
-    Violation,
-    rollout_columns,
-    time_limits,
-    true_advantage,
-    with_next_episode,
-    worst,
-)
+from ppo_audit import NotApplicable, Returns, Rollout, Rule, Severity, Violation, true_advantage, worst
+from ppo_audit.probes.returns import rollout_columns, time_limits, with_next_episode
 
 RULE = Rule(
     code="PPO605",

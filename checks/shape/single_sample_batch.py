@@ -15,18 +15,8 @@ import dataclasses
 
 import torch
 
-from ppo_audit import (
-    Batch,
-    Location,
-    NotApplicable,
-    Rule,
-    Severity,
-    Subject,
-    TargetRaised,
-    Violation,
-    divides_by_spread,
-    squeezes,
-)
+from ppo_audit import Batch, Location, NotApplicable, Rule, Severity, Subject, TargetRaised, Violation
+from ppo_audit.probes.reductions import divides_by_spread, squeezes
 
 RULE = Rule(
     code="PPO509",

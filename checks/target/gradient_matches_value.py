@@ -16,7 +16,8 @@ Fix.       Leave the backward pass to autograd, or return grad_output times the 
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, custom_backward, slopes, stops_gradients, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.differences import custom_backward, slopes, stops_gradients
 
 RULE = Rule(
     code="PPO006",

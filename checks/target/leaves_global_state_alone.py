@@ -11,7 +11,8 @@ Severity.  Potential: what it costs depends on what runs next.
 Fix.       Seed once where the run starts; use `with torch.no_grad():` in place of `torch.set_grad_enabled(False)`.
 """
 
-from ppo_audit import Rule, Severity, Subject, Violation, left_changed
+from ppo_audit import Rule, Severity, Subject, Violation
+from ppo_audit.probes.global_state import left_changed
 
 RULE = Rule(
     code="PPO004",

@@ -18,7 +18,9 @@ from collections.abc import Iterator
 
 import torch
 
-from ppo_audit import NotApplicable, Option, Rule, Severity, Subject, Violation, doubly_played, options, suspect
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation
+from ppo_audit.probes.options import Option, doubly_played, options
+from ppo_audit.probes.places import suspect
 
 RULE = Rule(
     code="PPO007",

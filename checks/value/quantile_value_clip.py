@@ -15,7 +15,8 @@ Fix.       Leave the value clip off for a quantile critic, or bound the step of 
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, clipped_quantiles, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import clipped_quantiles
 
 RULE = Rule(
     code="PPO307",

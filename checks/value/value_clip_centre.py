@@ -17,7 +17,8 @@ from collections.abc import Iterator
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, clipped_value, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import clipped_value
 
 RULE = Rule(
     code="PPO303",

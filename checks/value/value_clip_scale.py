@@ -15,7 +15,9 @@ Fix.       Give the value clip its own range, or leave it off.
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, clipped_value, option, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.options import option
+from ppo_audit.probes.quantities import clipped_value
 
 RULE = Rule(
     code="PPO306",

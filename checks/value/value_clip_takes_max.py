@@ -15,7 +15,8 @@ Fix.       Take torch.max(loss_unclipped, loss_clipped) element by element, then
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation, clipped_value, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import clipped_value
 
 RULE = Rule(
     code="PPO302",

@@ -14,7 +14,9 @@ Fix.       Write `loss = policy_loss + value_coef * value_loss - entropy_coef * 
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, effects, joining, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.options import effects
+from ppo_audit.probes.places import joining
 
 RULE = Rule(
     code="PPO305",

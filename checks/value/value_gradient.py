@@ -14,7 +14,8 @@ Fix.       Use the mean of (V - R)^2 over samples, V and R of one shape.
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, term_roles, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.quantities import term_roles
 
 RULE = Rule(
     code="PPO301",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ppo_audit.subjects.credit import Credit
-from ppo_audit.subjects.returns import Returns
+from ppo_audit.helpers.credit import Credit
+from ppo_audit.helpers.returns import Returns
 from ppo_audit.subjects.subject import Subject
 
 Helper = Returns | Credit

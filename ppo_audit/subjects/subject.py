@@ -23,9 +23,9 @@ from ppo_audit.targets.resolve import culprit, describe
 
 if TYPE_CHECKING:
     from ppo_audit.findings import Location
+    from ppo_audit.probes.leaks import Leak
     from ppo_audit.subjects.anatomy import Anatomy
     from ppo_audit.subjects.direct import Direct
-    from ppo_audit.subjects.leaks import Leak
     from ppo_audit.subjects.profile import Profile
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
@@ -199,7 +199,7 @@ class Subject:
 
     def leaks(self) -> list[Leak]:
         """Gradients that leave by paths on which the loss should hold its operand constant."""
-        from ppo_audit.subjects.leaks import leaks
+        from ppo_audit.probes.leaks import leaks
 
         return leaks(self, self.run(self.rows(self.capacity or 8)))
 

@@ -13,11 +13,11 @@ from ppo_audit.checks.kl.kl_estimates_the_kl import expectations
 from ppo_audit.checks.kl.kl_non_negative import is_linear
 from ppo_audit.checks.ratio.log_ratio_clamp_dead_zone import dead_zone
 from ppo_audit.demo import distributional_ppo
+from ppo_audit.probes.kl import kl_exact, kl_values
+from ppo_audit.probes.quantities import clipped_quantiles
 from ppo_audit.reference import gaussian_log_prob
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.called import called_subject
-from ppo_audit.subjects.kl_probes import kl_exact, kl_values
-from ppo_audit.subjects.probes import clipped_quantiles
 from ppo_audit.subjects.subject import Subject
 
 

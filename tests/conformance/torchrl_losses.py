@@ -2,7 +2,12 @@
 
 import torch
 from tensordict import TensorDict
-from tensordict.nn import NormalParamExtractor, ProbabilisticTensorDictModule, ProbabilisticTensorDictSequential, TensorDictModule
+from tensordict.nn import (
+    NormalParamExtractor,
+    ProbabilisticTensorDictModule,
+    ProbabilisticTensorDictSequential,
+    TensorDictModule,
+)
 from torch.distributions import Independent, Normal
 from torchrl.objectives import ClipPPOLoss, KLPENPPOLoss
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
+from ppo_audit.helpers.callee import named, unclear
+from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.callee import named, unclear
-from ppo_audit.subjects.rollout import as_form, as_tensor
 from ppo_audit.subjects.run import modes_kept
 from ppo_audit.targets.calling import label
 from ppo_audit.targets.helper_names import GROUP_SIZE, NORMALISER, name_of, parameters_of

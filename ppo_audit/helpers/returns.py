@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
+from ppo_audit.helpers.callee import AskedFor, Callee, Outputs, asked, callee_of
+from ppo_audit.helpers.rollout import ENVS, STEPS, Convention, Rollout
 from ppo_audit.reference import discounted_returns, gae
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.callee import AskedFor, Callee, Outputs, asked, callee_of
-from ppo_audit.subjects.rollout import ENVS, STEPS, Convention, Rollout
 from ppo_audit.targets.calling import label
 from ppo_audit.targets.helper_names import name_of
 from ppo_audit.targets.resolve import culprit, describe
@@ -126,13 +126,13 @@ class Returns:
     @functools.cached_property
     def root(self) -> str | None:
         """The rule whose property is the one that fails, where several show it."""
-        from ppo_audit.subjects.returns_probes import root
+        from ppo_audit.probes.returns import root
 
         return root(self)
 
     def explains(self, code: str) -> tuple[str, ...]:
         """The rules that a violation of this one explains: all that judge the same numbers, where it is the root."""
-        from ppo_audit.subjects.returns_probes import CHAIN
+        from ppo_audit.probes.returns import CHAIN
 
         is_owner = not self.is_trial and code == self.root
         return tuple(other for other in CHAIN if other != code) if is_owner else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.subjects.credit import Credit
+from ppo_audit.helpers.credit import Credit
 from ppo_audit.subjects.subject import Subject
 
 GROUPS, SIZE = 4, 4

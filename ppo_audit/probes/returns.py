@@ -7,9 +7,9 @@ import dataclasses
 import torch
 
 from ppo_audit.errors import NotApplicable
+from ppo_audit.helpers.returns import ENDS, Returns, true_advantage
+from ppo_audit.helpers.rollout import ENVS, STEPS, Rollout
 from ppo_audit.reference import td_errors
-from ppo_audit.subjects.returns import ENDS, Returns, true_advantage
-from ppo_audit.subjects.rollout import ENVS, STEPS, Rollout
 
 CHAIN = ("PPO601", "PPO602", "PPO603", "PPO604", "PPO605", "PPO607", "PPO608")
 """Rules that judge the same advantages; PPO606 compares two outputs, PPO609 two calls."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.subjects.rollout import Convention, Rollout, encode, unshaped
+from ppo_audit.helpers.rollout import Convention, Rollout, encode, unshaped
 from ppo_audit.subjects.run import modes_kept
 from ppo_audit.targets.calling import label
 from ppo_audit.targets.helper_names import parameters_of, rollout_role

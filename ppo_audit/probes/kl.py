@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ppo_audit.errors import NotApplicable
+from ppo_audit.probes.quantities import term_roles
 from ppo_audit.reference import categorical_kl, gaussian_kl
-from ppo_audit.subjects.probes import term_roles
 from ppo_audit.subjects.subject import Subject
 
 Cases = dict[str, torch.Tensor]

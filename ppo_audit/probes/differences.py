@@ -11,9 +11,9 @@ import torch
 
 from ppo_audit.findings import Location
 from ppo_audit.locate.source import location_of
+from ppo_audit.probes.places import recorded
 from ppo_audit.recording.graph import backward_slice, plain
 from ppo_audit.recording.trace import Site
-from ppo_audit.subjects.places import recorded
 from ppo_audit.subjects.subject import Subject, gradient_of
 
 STEP, DIRECTIONS = 1e-6, 3

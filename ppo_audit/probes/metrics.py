@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from ppo_audit.findings import Location
+from ppo_audit.probes.places import place_of
 from ppo_audit.recording.graph import NONE, backward_slice, plain
 from ppo_audit.subjects.batch import Batch
-from ppo_audit.subjects.places import place_of
 from ppo_audit.subjects.subject import Subject
 
 COMPARISONS = frozenset("gt lt ge le greater less".split())

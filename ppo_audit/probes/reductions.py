@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from ppo_audit.findings import Location
+from ppo_audit.probes.places import VALUE_READS, place_of, reads, recorded
 from ppo_audit.recording.graph import backward_slice, operands, plain
 from ppo_audit.recording.parting import QUOTIENTS
 from ppo_audit.recording.trace import SHAPE_READS, Op, Read
 from ppo_audit.subjects.batch import Batch
-from ppo_audit.subjects.places import VALUE_READS, place_of, reads, recorded
 from ppo_audit.subjects.subject import Subject, gradient_of
 
 CREDIT = frozenset(("advantage", "return_", "value", "log_prob"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from ppo_audit.findings import Location
+from ppo_audit.probes.places import place_of, recorded
 from ppo_audit.recording.graph import plain, producers
 from ppo_audit.recording.trace import Op
-from ppo_audit.subjects.places import place_of, recorded
 from ppo_audit.subjects.subject import Subject
 
 TINY = 1e-3

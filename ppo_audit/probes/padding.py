@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from ppo_audit.findings import Location
+from ppo_audit.probes.places import place_of, reads
 from ppo_audit.recording.graph import operands, plain
 from ppo_audit.recording.parting import QUOTIENTS, parting
 from ppo_audit.subjects.batch import Batch
-from ppo_audit.subjects.places import place_of, reads
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
 

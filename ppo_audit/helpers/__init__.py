@@ -1,0 +1,1 @@
+"""Functions that are judged alone: returns and advantages from rewards, normalisers, and how they are called."""

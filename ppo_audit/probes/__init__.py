@@ -1,0 +1,1 @@
+"""What more than one rule measures: quantities inside a loss, by subject. Rules and nobody else import from here."""
