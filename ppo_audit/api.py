@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import importlib.metadata
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ppo_audit.details import details
@@ -19,13 +20,13 @@ from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
 from ppo_audit.remarks import remarks
-from ppo_audit.rules import Page, catalogue
+from ppo_audit.rules import catalogue
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_variants
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
-from ppo_audit.targets.resolve import as_function, describe, is_script, resolve, source_of
+from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
 
 Variants = Sequence[tuple[str, Judged]]
 Source = tuple[str | None, int | None]
@@ -54,7 +55,7 @@ def assert_conforms(target: Any, settings: Settings | None = None, **values: Any
 
 def audit_targets(specs: Sequence[str], settings: Settings) -> Report:
     """Audit every spec; one that cannot be judged says why in its own entry."""
-    entries = [_guarded(spec, lambda spec=spec: audit_spec(spec, settings), settings) for spec in specs]
+    entries = [_guarded(spec, functools.partial(audit_spec, spec, settings), settings) for spec in specs]
     return _report(entries, settings, specs[0] if specs else "")
 
 
@@ -91,7 +92,7 @@ def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
 
 
 def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Source]:
-    """An object as subjects: lifted from a call on the user's inputs, a helper of rollouts or of rows, or a loss on made-up inputs."""
+    """An object as subjects: lifted from a call on the user's inputs, a helper, or a loss on made-up inputs."""
     function = as_function(target, spec, dict(settings.values))
     source = source_of(function)
     if settings.inputs is not None:
@@ -148,7 +149,7 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source) ->
 
 
 def _measurable(measure: Callable[[Subject], Measured], subject: Subject, nothing: Measured) -> Measured:
-    """What is measured for the report's sake; nothing where the target does not let itself be measured (PPO001 says why)."""
+    """What is measured for the report's sake; nothing where the target cannot be measured (PPO001 says why)."""
     try:
         return measure(subject)
     except NotApplicable:
@@ -172,4 +173,6 @@ def _exit_code(outcomes: Iterable[Outcome], found: Iterable[Finding], settings: 
 
 def _report(entries: Sequence[TargetReport], settings: Settings, spec: str) -> Report:
     version = importlib.metadata.version("ppo-audit")
-    return Report(tuple(entries), version, datetime.date.today().isoformat(), settings.fail_on, command_for(spec, settings))
+    return Report(
+        tuple(entries), version, datetime.date.today().isoformat(), settings.fail_on, command_for(spec, settings)
+    )

@@ -1,7 +1,7 @@
 """The 37 implementation details of PPO, and what a loss shows of them.
 
-Huang et al. 2022, "The 37 Implementation Details of Proximal Policy Optimization", ICLR blog track: only a quarter of them
-can be seen in a loss; the others live in the loop, the network or the environment, and the card says so.
+Huang et al. 2022, "The 37 Implementation Details of Proximal Policy Optimization", ICLR blog track: only a quarter of
+them can be seen in a loss; the others live in the loop, the network or the environment, and the card says so.
 """
 
 from __future__ import annotations
@@ -77,7 +77,11 @@ def _clip(subject: Subject) -> str:
 def _value_clip(subject: Subject) -> str:
     if "value" not in subject.anatomy.families:
         return "not here: no value term"
-    return "holds: values are clipped around old ones" if "value_clip" in subject.profile.claims else "differs: plain value loss"
+    return (
+        "holds: values are clipped around old ones"
+        if "value_clip" in subject.profile.claims
+        else "differs: plain value loss"
+    )
 
 
 def _total(subject: Subject) -> str:
@@ -88,7 +92,11 @@ def _total(subject: Subject) -> str:
 
 
 def _gaussian(subject: Subject) -> str:
-    return "holds: the loss takes mean and spread" if subject.available & {"mean", "log_std", "std"} else "not visible: log-probs are given"
+    return (
+        "holds: the loss takes mean and spread"
+        if subject.available & {"mean", "log_std", "std"}
+        else "not visible: log-probs are given"
+    )
 
 
 def _summed(subject: Subject) -> str:

@@ -66,7 +66,9 @@ def findings(subject: Judged, judgements: Sequence[Judgement], qualified_name: s
     """One finding for each flagged rule that no other finding explains, most severe first."""
     flagged = [judgement for judgement in judgements if judgement.violation is not None]
     explained = explanations(flagged)
-    roots = [judgement for judgement in flagged if not any(judgement.page.rule.code in codes for codes in explained.values())]
+    roots = [
+        judgement for judgement in flagged if not any(judgement.page.rule.code in codes for codes in explained.values())
+    ]
     found = [_finding(subject, root, explained[root.page.rule.code], qualified_name) for root in roots]
     return sorted(found, key=lambda finding: (finding.severity, finding.rule))
 
@@ -74,8 +76,8 @@ def findings(subject: Judged, judgements: Sequence[Judgement], qualified_name: s
 def explanations(flagged: Sequence[Judgement]) -> dict[str, tuple[str, ...]]:
     """The flagged rules that each flagged rule explains, directly or by way of others, itself left out.
 
-    Rules that explain one another would all vanish: the gravest of them, of equals the one with the lowest code, is explained
-    by none of the others.
+    Rules that explain one another would all vanish: the gravest of them, of equals the one with the lowest code, is
+    explained by none of the others.
     """
     claimed = {judgement.page.rule.code: _claims(judgement, flagged) for judgement in flagged}
     reached = {code: _reached(code, claimed) for code in claimed}
@@ -137,8 +139,10 @@ def _fix(page: Page, place: Place) -> Fix:
     return Fix(page.sections.get("Fix", ""), diff=place.diff, verified=bool(place.proof), proof=place.proof)
 
 
-def merge(first: Sequence[Finding], later: Sequence[Finding], variant: str, explained: Collection[str]) -> list[Finding]:
-    """Findings of a further variant, which they name, where none of an earlier variant is the same or explains their rule."""
+def merge(
+    first: Sequence[Finding], later: Sequence[Finding], variant: str, explained: Collection[str]
+) -> list[Finding]:
+    """Findings of a further variant, which they name, where no earlier variant has the same or explains their rule."""
     known = {finding.fingerprint for finding in first}
     news = [finding for finding in later if finding.fingerprint not in known and finding.rule not in explained]
     fresh = [replace(finding, variant=variant) for finding in news]

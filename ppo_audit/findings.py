@@ -73,8 +73,8 @@ class Fix:
 class Violation:
     """What a rule returns when its property fails: one sentence, the numbers, the smallest case.
 
-    `site` names the quantity that is wrong (a key of `Subject.sites`), from which the engine finds the line; `place` is the
-    line itself, where the rule saw it happen.
+    `site` names the quantity that is wrong (a key of `Subject.sites`), from which the engine finds the line; `place` is
+    the line itself, where the rule saw it happen.
     """
 
     message: str
@@ -178,7 +178,9 @@ class Report:
         counts = {level.label: sum(finding.severity is level for finding in open_findings) for level in Severity}
         counts["waived"] = len(self.findings) - len(open_findings)
         statuses = [outcome.status for target in self.targets for outcome in target.outcomes]
-        return counts | {status.value: statuses.count(status) for status in (Status.PASSED, Status.SKIPPED, Status.ERRORED)}
+        return counts | {
+            status.value: statuses.count(status) for status in (Status.PASSED, Status.SKIPPED, Status.ERRORED)
+        }
 
     @property
     def exit_code(self) -> int:

@@ -10,7 +10,8 @@ from ppo_audit.errors import UsageError
 RULE = '''"""TODO: the claim, in one sentence.
 
 Property.  TODO: the formula that a correct loss satisfies.
-Why.       TODO: what goes wrong in training where it does not. Cite a paper to the equation (arXiv:0000.00000) or pinned code.
+Why.       TODO: what goes wrong in training where it does not. Cite a paper to the equation (arXiv:0000.00000) or
+           pinned code.
 Applies.   TODO: which losses claim this, and which legitimate designs do not.
 Tested.    TODO: the cases, how many, and how far from kinks.
 Severity.  Serious: TODO: why.
@@ -76,9 +77,13 @@ def test_nothing_is_left_to_do():
 def write(name: str, code: str, family: str, folder: Path) -> tuple[Path, Path]:
     """Write rule and test into `folder`; raises UsageError for a name that is no rule name, or a file that exists."""
     if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", name):
-        raise UsageError(f"`{name}` is no name of a rule; expected lower-case words joined by hyphens, such as `clip-stops-gains`.")
+        raise UsageError(
+            f"`{name}` is no name of a rule; expected lower-case words joined by hyphens, such as `clip-stops-gains`."
+        )
     if not re.fullmatch(r"[A-Z]{2,}[0-9]{3,}", code) or code.startswith("PPO"):
-        raise UsageError(f"--code: `{code}` is taken or no code; expected letters of your own and a number, such as `ACME001`.")
+        raise UsageError(
+            f"--code: `{code}` is taken or no code; expected letters of your own and a number, such as `ACME001`."
+        )
     stem = name.replace("-", "_")
     rule, test = folder / f"{stem}.py", folder / f"test_{stem}.py"
     for path, text in ((rule, RULE), (test, TEST)):

@@ -47,5 +47,3 @@ def _normalisation(subject: Subject) -> object:
 
 def _digits(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.6g}")
-
-

@@ -32,7 +32,9 @@ def _double_negation(subject: Subject) -> Remark | None:
 def _sign_convention(subject: Subject) -> Remark | None:
     if subject.log_prob_sign > 0:
         return None
-    return Remark("negative log-probs", "The target takes negative log-probs; the ratio was read as exp(old - new). No fault.")
+    return Remark(
+        "negative log-probs", "The target takes negative log-probs; the ratio was read as exp(old - new). No fault."
+    )
 
 
 def _dual_use(subject: Subject) -> Remark | None:
@@ -40,7 +42,8 @@ def _dual_use(subject: Subject) -> Remark | None:
         return None
     return Remark(
         "value clip radius",
-        "Values are clipped with the policy's clip range, in raw units of return: harmless only where returns are normalised.",
+        "Values are clipped with the policy's clip range, in raw units of return: harmless only where returns are "
+        "normalised.",
     )
 
 
@@ -49,5 +52,8 @@ def _practices(subject: Subject) -> list[Remark]:
     return [
         Remark("KL early stopping", "Stop the epochs at 1.5 times the target KL. Not visible in a loss."),
         Remark("clip range adaptation", "Keep the clip fraction between 0.1 and 0.3. Not visible in a loss."),
-        Remark("value warm-up", "Train the critic before the policy after a change of reward or data. Not visible in a loss."),
+        Remark(
+            "value warm-up",
+            "Train the critic before the policy after a change of reward or data. Not visible in a loss.",
+        ),
     ]

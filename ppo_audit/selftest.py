@@ -1,7 +1,8 @@
 """The rules under test: every fault of the corpus injected, every correct loss audited, and the matrix of both.
 
-A cell is a fault or a correct loss against the rules that flagged it. Figures: faults flagged at all, flagged by their owning
-rule, with the owner's finding at the edited line, and findings on correct losses that are no true hazard of theirs.
+A cell is a fault or a correct loss against the rules that flagged it. Figures: faults flagged at all, flagged by their
+owning rule, with the owner's finding at the edited line, and findings on correct losses that are no true hazard of
+theirs.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ppo_audit.corpus import catalogue
+from ppo_audit.corpus import catalogue, helper_catalogue
 from ppo_audit.findings import Finding, Severity
 from ppo_audit.rules import catalogue as rules
 from ppo_audit.settings import Settings
 
-ALL_FAULTS = (*catalogue.FAULTS, *catalogue.FAULTS_LATER)
+ALL_CORRECT = (*catalogue.CORRECT, *helper_catalogue.HELPERS)
+ALL_FAULTS = (*catalogue.FAULTS, *catalogue.FAULTS_LATER, *helper_catalogue.FAULTS)
 SETTINGS = {
     "probability_ratio": Settings(roles=(("old_log_prob", "old_action_probs"),)),
     "policy_and_batch": Settings(inputs=f"{catalogue.FOLDER}/policy_and_batch.py:make_args"),
@@ -31,7 +33,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One target of the self-test. `flagged` are the rules with a grave finding or part in one; `owner` should be first."""
+    """A target of the self-test. `flagged`: the rules with a grave finding or part in one; `owner` should be first."""
 
     name: str
     base: str
@@ -62,7 +64,7 @@ class Figures:
 
 def run() -> list[Cell]:
     """Audit the whole corpus, on all cores."""
-    names = [correct.name for correct in catalogue.CORRECT] + [fault.name for fault in ALL_FAULTS]
+    names = [correct.name for correct in ALL_CORRECT] + [fault.name for fault in ALL_FAULTS]
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
         return list(pool.map(cell, names, chunksize=4))
 
@@ -75,7 +77,7 @@ def _one_thread() -> None:
 
 def cell(name: str) -> Cell:
     """The cell of one correct loss or fault, by name."""
-    correct = {each.name: each for each in catalogue.CORRECT}
+    correct = {each.name: each for each in ALL_CORRECT}
     if name in correct:
         return _correct_cell(correct[name])
     return _fault_cell(next(fault for fault in ALL_FAULTS if fault.name == name))
@@ -88,7 +90,7 @@ def _correct_cell(correct: catalogue.Correct) -> Cell:
 
 
 def _fault_cell(fault: catalogue.Fault) -> Cell:
-    base = next(correct for correct in catalogue.CORRECT if correct.name == fault.base)
+    base = next(correct for correct in ALL_CORRECT if correct.name == fault.base)
     with tempfile.TemporaryDirectory() as folder:
         found = _findings(catalogue.write(fault, Path(folder)), base.attribute, fault.name, fault.base)
     flagged = tuple(dict.fromkeys(rule for finding in found for rule in (finding.rule, *finding.also)))
@@ -153,8 +155,9 @@ def table(cells: Sequence[Cell]) -> list[str]:
     lines = [
         f"{found.faults} written faults: {found.flagged:.1%} flagged, {found.owned:.1%} by the owning rule, "
         f"{found.at_line:.1%} at the edited line",
-        f"{found.correct} correct losses: {found.false_alarms} false alarms at or above serious",
-        f"{len(found.silent_rules)} rules never seen to flag{': ' * bool(found.silent_rules)}{', '.join(found.silent_rules)}",
+        f"{found.correct} correct losses and helpers: {found.false_alarms} false alarms at or above serious",
+        f"{len(found.silent_rules)} rules never seen to "
+        f"flag{': ' * bool(found.silent_rules)}{', '.join(found.silent_rules)}",
     ]
     lines += [f"  {c.owner} {c.name}: not flagged by it" for c in cells if c.owner in rules() and not c.is_owned]
     lines += [f"  {c.owner} {c.name}: at another line" for c in cells if c.is_owned and not c.is_at_line]

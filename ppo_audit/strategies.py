@@ -31,9 +31,13 @@ REGIMES: Mapping[str, tuple[float, float]] = {
 
 @st.composite
 def ppo_batches(
-    draw: st.DrawFn, *, max_rows: int = 64, dtype: torch.dtype = torch.float64, regimes: Mapping[str, tuple[float, float]] = REGIMES
+    draw: st.DrawFn,
+    *,
+    max_rows: int = 64,
+    dtype: torch.dtype = torch.float64,
+    regimes: Mapping[str, tuple[float, float]] = REGIMES,
 ) -> dict[str, torch.Tensor]:
-    """Flat batches: every role of PPO as (N,) with 1 <= N <= `max_rows`; `log_prob`, `value` and `entropy` need gradients."""
+    """Flat batches: every role of PPO as (N,), N <= `max_rows`; `log_prob`, `value` and `entropy` need gradients."""
     rows = draw(st.integers(1, max_rows))
     spread, scale = regimes[draw(st.sampled_from(list(regimes)))]
     normal = _normal(draw(st.integers(0, 2**16)), dtype)

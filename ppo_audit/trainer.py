@@ -94,8 +94,9 @@ def _cross_check(spec: str, first: Program, later: Program) -> None:
     run = replay(first, values, later.loss.dtype, {}, {})
     if not torch.equal(run.loss.detach(), later.loss.detach()):
         raise UsageError(
-            f"`{spec}` was recorded, but its loss depends on more than the recorded roles: replayed on a later minibatch it "
-            f"gives {run.loss.item():.9g} where the trainer had {later.loss.item():.9g}. It is declined rather than audited wrongly."
+            f"`{spec}` was recorded, but its loss depends on more than the recorded roles: replayed on a later "
+            f"minibatch it gives {run.loss.item():.9g} where the trainer had {later.loss.item():.9g}. It is declined "
+            f"rather than audited wrongly."
         )
 
 

@@ -1,4 +1,4 @@
-"""`ppo-audit train` and `evaluate`: the reference trainers at the command line, with progress, curve and final evaluation."""
+"""`ppo-audit train` and `evaluate`: the reference trainers at the command line, with progress, curve, evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def train(algorithm: str, environment: str, output: Path, steps: int | None, opt
 
     if algorithm not in ALGORITHMS:
         raise UsageError(
-            f"`{algorithm}` is no algorithm here; expected one of {', '.join(ALGORITHMS)}.{did_you_mean(algorithm, ALGORITHMS)}"
+            f"`{algorithm}` is no algorithm here; expected one of "
+            f"{', '.join(ALGORITHMS)}.{did_you_mean(algorithm, ALGORITHMS)}"
         )
     chosen = dict(value_pairs(options))
     with _progress() as (bar, task):

@@ -1,8 +1,7 @@
-"""Every rule on every helper of the corpus: correct ones are silent, each fault is one finding of its own rule in its place."""
+"""Every rule on every helper of the corpus: correct ones are silent, each fault is one finding of its own rule."""
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from ppo_audit import Severity
 from ppo_audit.api import audit
 from ppo_audit.findings import Finding, Status, TargetReport
 from tests.corpus import helper_catalogue as catalogue
+from tests.corpus.catalogue import Correct, Fault, lines_of, write
 
 ATTRIBUTES = {helper.name: helper.attribute for helper in catalogue.HELPERS}
 ELSEWHERE = frozenset(
@@ -28,14 +28,6 @@ def entry_of(path: Path, base: str) -> TargetReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return audit(f"{path}:{ATTRIBUTES[base]}").targets[0]
-
-
-def edited_lines(fault: catalogue.Fault) -> set[int]:
-    """Every line, from 1, that the fault's edit changes or adds."""
-    before = (catalogue.FOLDER / f"{fault.base}.py").read_text().splitlines()
-    matcher = difflib.SequenceMatcher(a=before, b=catalogue.source_of(fault).splitlines(), autojunk=False)
-    blocks = [(start, end) for tag, _, _, start, end in matcher.get_opcodes() if tag != "equal"]
-    return {line + 1 for start, end in blocks for line in range(start, max(end, start + 1))}
 
 
 def grave(entry: TargetReport) -> list[Finding]:
@@ -59,27 +51,27 @@ def test_every_file_is_listed_once():
 
 @pytest.mark.parametrize("helper", named(catalogue.HELPERS))
 class TestCorrectHelpers:
-    def test_it_is_judged_as_what_it_is(self, helper: catalogue.Helper):
+    def test_it_is_judged_as_what_it_is(self, helper: Correct):
         entry = entry_of(helper.path, helper.name)
         assert (entry.error, entry.kind) == (None, helper.kind)
         assert [outcome.reason for outcome in entry.outcomes if outcome.status is Status.ERRORED] == []
         assert any(outcome.status is Status.PASSED for outcome in entry.outcomes)
 
-    def test_it_is_silent(self, helper: catalogue.Helper):
+    def test_it_is_silent(self, helper: Correct):
         assert grave(entry_of(helper.path, helper.name)) == []
 
 
 @pytest.mark.parametrize("fault", named(catalogue.FAULTS))
 class TestFaults:
-    def test_its_own_rule_flags_it_and_no_other(self, fault: catalogue.Fault, folder: Path):
-        entry = entry_of(catalogue.write(fault, folder), fault.base)
+    def test_its_own_rule_flags_it_and_no_other(self, fault: Fault, folder: Path):
+        entry = entry_of(write(fault, folder), fault.base)
         assert fault.rule in [finding.rule for finding in entry.findings]
         assert {finding.rule for finding in grave(entry)} <= {fault.rule}
 
-    def test_the_finding_is_at_the_edited_line(self, fault: catalogue.Fault, folder: Path):
+    def test_the_finding_is_at_the_edited_line(self, fault: Fault, folder: Path):
         if fault.name in ELSEWHERE:
             pytest.skip("found, but its line is not")
-        entry = entry_of(catalogue.write(fault, folder), fault.base)
+        entry = entry_of(write(fault, folder), fault.base)
         finding = next(finding for finding in entry.findings if finding.rule == fault.rule)
         assert finding.location is not None
-        assert finding.location.line in edited_lines(fault)
+        assert finding.location.line in lines_of(fault)

@@ -29,7 +29,9 @@ def test_a_rule_from_outside_is_run_and_reported(tmp_path):
     assert [finding.rule for finding in report.findings] == ["ACME001"]
 
 
-@pytest.mark.parametrize("name, code", [("My Property", "ACME001"), ("my-property", "PPO101"), ("my-property", "A1")])
+@pytest.mark.parametrize(
+    ("name", "code"), [("My Property", "ACME001"), ("my-property", "PPO101"), ("my-property", "A1")]
+)
 def test_a_name_or_code_that_will_not_do_is_refused(name, code, tmp_path):
     with pytest.raises(UsageError):
         write(name, code, "clip", tmp_path)

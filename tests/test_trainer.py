@@ -43,7 +43,15 @@ def clipped(new, old, advantage):
 
 
 def test_the_roles_of_a_script_are_found_from_evidence(script_subject):
-    assert script_subject.available == {"log_prob", "old_log_prob", "advantage", "entropy", "value", "old_value", "return_"}
+    assert script_subject.available == {
+        "log_prob",
+        "old_log_prob",
+        "advantage",
+        "entropy",
+        "value",
+        "old_value",
+        "return_",
+    }
 
 
 def test_the_profile_of_a_script_is_that_of_its_loss(script_subject):
@@ -85,7 +93,7 @@ def test_a_run_that_never_calls_backward_says_what_ended_it():
     def fail():
         raise ValueError("no environment")
 
-    with pytest.raises(UsageError, match="never called `backward`.*ValueError: no environment"):
+    with pytest.raises(UsageError, match=r"never called `backward`.*ValueError: no environment"):
         lift("broken", fail, seed=0)
 
 

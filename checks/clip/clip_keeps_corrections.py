@@ -1,14 +1,15 @@
 """The gradient lives where the policy has moved the wrong way.
 
-Property.  r = exp(log_prob - old_log_prob), g = d loss / d log_prob of the policy term; outside the clip on the losing side
+Property.  r = exp(log_prob - old_log_prob), g = d loss / d log_prob of the policy term; outside the clip on the losing
+           side
              A > 0 and r < 1 - eps_low   =>  g = -A r
              A < 0 and r > 1 + eps_high  =>  g = -A r
-Why.       The minimum of the two surrogates keeps the worse one, so that a good action which became unlikely, or a bad one
-           which became likely, is corrected. The clip alone, or a maximum, gives exactly these samples no gradient.
+Why.       The minimum of the two surrogates keeps the worse one, so that a good action which became unlikely, or a bad
+           one which became likely, is corrected. The clip alone, or a maximum, gives exactly these samples no gradient.
            Schulman et al. 2017, arXiv:1707.06347, eq. 7 and figure 1.
 Applies.   Losses that claim a hard clip. For A < 0 only up to a measured dual-clip bound, which stops there by design.
-Tested.    32 ratios x 8 advantages on each losing side, 1 % clear of the kink, up to the reach of rules 102 to 107; compared
-           with -A r times the measured gradient at ratio 1.
+Tested.    32 ratios x 8 advantages on each losing side, 1 % clear of the kink, up to the reach of rules 102 to 107;
+           compared with -A r times the measured gradient at ratio 1.
 Severity.  Critical: the samples that most need correction train on nothing, and nothing crashes.
 Fix.       Take the elementwise minimum of the unclipped and the clipped product; the clipped product alone is no bound.
 """

@@ -3,12 +3,13 @@
 Property.  r = exp(log_prob - old_log_prob), g = d loss / d log_prob of the policy term; beyond the clip bounds
              A > 0 and r > 1 + eps_high  =>  g = 0
              A < 0 and r < 1 - eps_low   =>  g = 0
-Why.       L = -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)): past the bound the clipped branch, a constant, is the smaller
-           one. A loss that still pushes there has no trust region: repeated epochs on one batch run away.
+Why.       L = -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)): past the bound the clipped branch, a constant, is the
+           smaller one. A loss that still pushes there has no trust region: repeated epochs on one batch run away.
            Schulman et al. 2017, arXiv:1707.06347, eq. 7 and figure 1.
-Applies.   Losses that claim a hard clip: they take a clip range or clamp the ratio. Not CISPO, SAPO, rollback clips, A2C.
-Tested.    One batch lays 32 ratios x 8 advantages on each flat side, 1 % clear of the kink, up to the reach of rules 102
-           to 107; one backward pass gives every gradient. The advantage is the effective one, after normalisation.
+Applies.   Losses that claim a hard clip: they take a clip range or clamp the ratio. Not CISPO, SAPO, rollback clips,
+           A2C.
+Tested.    One batch lays 32 ratios x 8 advantages on each flat side, 1 % clear of the kink, up to the reach of rules
+           102 to 107; one backward pass gives every gradient. The advantage is the effective one, after normalisation.
 Severity.  Critical: the trust region is missing, on one side or both.
 Fix.       Take the elementwise minimum of the unclipped and the clipped product, then reduce, then negate.
 """
@@ -43,7 +44,7 @@ def check(subject: Subject) -> Violation | None:
 
 
 def _site(subject: Subject) -> str:
-    """What bounds the ratio, or its product, where it acts on one side alone; else the choice between the two branches."""
+    """What bounds the ratio, or its product, where it acts on one side alone; else the choice between the branches."""
     is_one_sided = (subject.profile.clip[0] is None) != (subject.profile.clip[1] is None)
     makers = [site for site in ("clip", "bound") if site in subject.anatomy.sites]
     return makers[0] if is_one_sided and makers else "surrogate"

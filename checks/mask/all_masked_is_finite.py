@@ -4,8 +4,8 @@ Property.  With every entry masked, or every entry of one sequence, the loss and
 Why.       Overlong responses are masked as a whole (DAPO, Yu et al. 2025, arXiv:2503.14476, section 3.4), and a rank
            or a micro-batch may get nothing else. 0 / 0 is NaN, and all-reduce hands it to every rank:
            volcengine/verl#782.
-Applies.   Losses that take a mask. A loss that returns a constant for such a batch passes: there is nothing to learn. One that
-           refuses it by an exception of its own is not judged: nobody overlooks that.
+Applies.   Losses that take a mask. A loss that returns a constant for such a batch passes: there is nothing to learn.
+           One that refuses it by an exception of its own is not judged: nobody overlooks that.
 Tested.    Eight sequences of five tokens, all of them masked; then one of the eight.
 Severity.  Potential: it takes a batch that many trainers never make.
 Fix.       Divide by `mask.sum().clamp(min=1)`; for means per sequence clamp the length of each sequence.
@@ -13,7 +13,7 @@ Fix.       Divide by `mask.sum().clamp(min=1)`; for means per sequence clamp the
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, TargetRaised, Violation
+from ppo_audit import Batch, Direct, NotApplicable, Rule, Severity, Subject, TargetRaised, Violation
 
 RULE = Rule(
     code="PPO503",
@@ -42,14 +42,22 @@ def check(subject: Subject) -> Violation | None:
             return Violation(f"With {name} masked {error}.", counterexample={"masked": name}, place=error.place)
         if direct.is_constant(masked):
             continue
-        seen = direct.observe(masked)
-        if not seen.is_finite:
-            return Violation(
-                f"With {name} masked {seen.non_finite[0]} is not finite.",
-                counterexample={"masked": name, "got": seen.loss.item(), "want": "finite"},
-                evidence={"not_finite": seen.non_finite},
-                place=direct.turning_non_finite(seen.run),
-            )
+        violation = _not_finite(direct, name, masked)
+        if violation is not None:
+            return violation
     if refusal is not None:
         raise NotApplicable(f"the target refuses a batch without a valid token: {refusal}")
     return None
+
+
+def _not_finite(direct: Direct, name: str, masked: Batch) -> Violation | None:
+    """Whether the loss or a gradient is not finite on a batch with these entries masked."""
+    seen = direct.observe(masked)
+    if seen.is_finite:
+        return None
+    return Violation(
+        f"With {name} masked {seen.non_finite[0]} is not finite.",
+        counterexample={"masked": name, "got": seen.loss.item(), "want": "finite"},
+        evidence={"not_finite": seen.non_finite},
+        place=direct.turning_non_finite(seen.run),
+    )

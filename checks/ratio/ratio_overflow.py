@@ -1,17 +1,20 @@
 """One sample whose log-ratio is large must not destroy the update.
 
-Property.  For log-ratios up to +-200 and both signs of A the gradient of the policy term is finite, and up to a log-ratio of
-           20 it stays below 1e6 |A|.
-Why.       exp overflows float32 at 88.7, and its gradient is NaN there even for A > 0, where the clip should make it zero
-           (0 times inf). For A < 0 the clip does not bound the loss: at log-ratio 20 the gradient is 4.85e8 |A|, and one such
-           sample moves every parameter. The one-sided clip is by design; a guard of the exponent is not part of
-           Schulman et al. 2017, arXiv:1707.06347, eq. 7, but Ye et al. 2020, arXiv:1912.09729, eq. 3 bound it by a dual clip.
+Property.  For log-ratios up to +-200 and both signs of A the gradient of the policy term is finite, and up to a
+           log-ratio of 20 it stays below 1e6 |A|.
+Why.       exp overflows float32 at 88.7, and its gradient is NaN there even for A > 0, where the clip should make it
+           zero (0 times inf). For A < 0 the clip does not bound the loss: at log-ratio 20 the gradient is 4.85e8 |A|,
+           and one such sample moves every parameter. The one-sided clip is by design; a guard of the exponent is not
+           part of Schulman et al. 2017, arXiv:1707.06347, eq. 7, but Ye et al. 2020, arXiv:1912.09729, eq. 3 bound it
+           by a dual clip.
 Applies.   Losses with a ratio of their own: exp of a difference of log-probs.
-Tested.    In float32: log-ratios from 1 to 20 in steps of 1, then 25, 50, 80, 88, 89, 95, 100, 150, 200, of both signs and for A of both signs.
-Severity.  Critical where a multiplier above 1e6 or a non-finite gradient lies within a log-ratio of 20; potential where the
-           gradient is non-finite only beyond it. In float32.
-Fix.       Bound the exponent: dual clip (max(surrogate, c A) for A < 0) or a clamp of the log-ratio at +-10. Either stops the
-           gradient of the samples beyond it; PPO109 says what that costs. Stop the epoch when an exact KL is exceeded.
+Tested.    In float32: log-ratios from 1 to 20 in steps of 1, then 25, 50, 80, 88, 89, 95, 100, 150, 200, of both signs
+           and for A of both signs.
+Severity.  Critical where a multiplier above 1e6 or a non-finite gradient lies within a log-ratio of 20; potential where
+           the gradient is non-finite only beyond it. In float32.
+Fix.       Bound the exponent: dual clip (max(surrogate, c A) for A < 0) or a clamp of the log-ratio at +-10. Either
+           stops the gradient of the samples beyond it; PPO109 says what that costs. Stop the epoch when an exact KL is
+           exceeded.
 """
 
 import torch
@@ -66,6 +69,8 @@ def extremes() -> tuple[torch.Tensor, torch.Tensor]:
 
 def _message(is_critical: bool, log_ratio: torch.Tensor, multiplier: torch.Tensor) -> str:
     if not is_critical:
-        return f"The gradient is not finite beyond a log-ratio of {float(log_ratio[multiplier.isinf()].abs().min()):.0f}."
+        return (
+            f"The gradient is not finite beyond a log-ratio of {float(log_ratio[multiplier.isinf()].abs().min()):.0f}."
+        )
     largest = float(multiplier[log_ratio.abs() <= REACHABLE].max())
     return f"One sample at a log-ratio of {REACHABLE:.0f} has a gradient of {largest:.3g} times its advantage."

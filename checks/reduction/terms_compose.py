@@ -12,6 +12,8 @@ Severity.  Critical: a term is missing, or is weighed by another one's coefficie
 Fix.       Write `loss = policy_loss + value_coef * value_loss - entropy_coef * entropy` on one line.
 """
 
+from collections.abc import Mapping
+
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
@@ -53,7 +55,7 @@ def check(subject: Subject) -> Violation | None:
     return None
 
 
-def _is_forgotten(subject: Subject, gradients: dict[str, torch.Tensor]) -> bool:
+def _is_forgotten(subject: Subject, gradients: Mapping[str, torch.Tensor]) -> bool:
     """Whether no value term reached the sum; one that is there without a gradient is PPO301's."""
     given = {"value", "return_"} <= subject.available
     return given and "value" not in subject.anatomy.families and not bool((gradients["value"] != 0).any())

@@ -33,9 +33,7 @@ RULE = Rule(
 
 
 def check(helper: Returns) -> Violation | None:
-    if "truncated" not in helper.available and not (
-        "terminated" in helper.available and "done" not in helper.available
-    ):
+    if not _tells_ends_apart(helper.available):
         raise NotApplicable("one flag for both ends: what its caller does at time limits cannot be seen here")
     rollout = time_limits(helper)
     got, want = helper.advantage(rollout), true_advantage(rollout)
@@ -60,6 +58,11 @@ def check(helper: Returns) -> Violation | None:
         got=got.flatten(),
         want=want.flatten(),
     )
+
+
+def _tells_ends_apart(roles: frozenset[str]) -> bool:
+    """Whether the helper is told of truncation, or of termination alone."""
+    return "truncated" in roles or ("terminated" in roles and "done" not in roles)
 
 
 def _milder(rollout: Rollout, got: torch.Tensor) -> str:

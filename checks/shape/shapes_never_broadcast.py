@@ -33,6 +33,18 @@ def broadcast(place: Location | None, operation: str, shapes: tuple[tuple[int, .
     return Violation(
         f"`{operation}` of {' against '.join(map(str, shapes))} pairs every sample with every other.",
         counterexample={"shapes": [list(shape) for shape in shapes], "want": "one shape"},
-        explains=("PPO102", "PPO103", "PPO104", "PPO105", "PPO111", "PPO206", "PPO301", "PPO302", "PPO504", "PPO506", "PPO507"),
+        explains=(
+            "PPO102",
+            "PPO103",
+            "PPO104",
+            "PPO105",
+            "PPO111",
+            "PPO206",
+            "PPO301",
+            "PPO302",
+            "PPO504",
+            "PPO506",
+            "PPO507",
+        ),
         place=place,
     )

@@ -1,14 +1,14 @@
 """The clipped value loss is never below the unclipped one.
 
-Property.  With V_clip = V_old + clip(V - V_old, -c, c): per sample the loss is max(l(V - R), l(V_clip - R)), both against the
-           same unclipped target R, so that  loss(V, V_old, R) >= loss(V, V, R).
-Why.       The maximum is what makes the clip pessimistic. With a minimum, or with the clipped error alone, a prediction that
-           left the band has no gradient even when it ran away from the target, and the critic stays wrong.
+Property.  With V_clip = V_old + clip(V - V_old, -c, c): per sample the loss is max(l(V - R), l(V_clip - R)), both
+           against the same unclipped target R, so that  loss(V, V_old, R) >= loss(V, V, R).
+Why.       The maximum is what makes the clip pessimistic. With a minimum, or with the clipped error alone, a prediction
+           that left the band has no gradient even when it ran away from the target, and the critic stays wrong.
            openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py#L72.
 Applies.   Losses that take old values and a clip range for them, or were seen to clamp the value; whatever the critic.
-Tested.    48 triples of old value, value and target, on both sides of the band and of the target, each alone in a batch; and
-           four predictions beyond the band that equal their target: only the clipped error, against the target as given,
-           is not zero.
+Tested.    48 triples of old value, value and target, on both sides of the band and of the target, each alone in a
+           batch; and four predictions beyond the band that equal their target: only the clipped error, against the
+           target as given, is not zero.
 Severity.  Serious: the critic's gradient vanishes for an ordinary class of samples.
 Fix.       Take torch.max(loss_unclipped, loss_clipped) element by element, then the mean.
 """
@@ -62,7 +62,10 @@ def _without_effect(subject: Subject) -> Violation | None:
         return None
     losses = subject.value_losses(value, torch.zeros_like(value), value)
     return worst(
-        Violation("A prediction beyond the band that equals its target has no loss: the target is clipped too.", site="clipped_error"),
+        Violation(
+            "A prediction beyond the band that equals its target has no loss: the target is clipped too.",
+            site="clipped_error",
+        ),
         unless=(losses > 0) | (seen.values == value),
         old_value=0.0,
         value=value,
@@ -73,11 +76,15 @@ def _without_effect(subject: Subject) -> Violation | None:
 
 
 def _is_recorded(subject: Subject) -> bool:
-    return "quantile_clip" in subject.anatomy.sites and "scalar_critic" in subject.profile.claims and subject.capacity is None
+    return (
+        "quantile_clip" in subject.anatomy.sites
+        and "scalar_critic" in subject.profile.claims
+        and subject.capacity is None
+    )
 
 
 def _site(subject: Subject) -> str:
-    """The choice between the errors; without one, what averages the clipped error, or, fused with the error, the clip."""
+    """The choice between the errors; without one, what averages the clipped error, or, fused with it, the clip."""
     sites = subject.anatomy.sites
     if "value_choice" in sites:
         return "value_choice"

@@ -1,13 +1,14 @@
 """The value loss pulls every prediction towards its own target.
 
-Property.  Without clipping in play (V_old = V): d loss / d V_i = k f(V_i - R_i) with one k > 0, where f is the error itself
-           (squared loss), or the error bounded (Huber, smooth L1); zero where V = R; the old value does not matter.
-Why.       The critic is a regression on the target. A wrong sign drives it away, a target of another sample makes it predict
-           the mean, and every advantage inherits the error. Schulman et al. 2017, arXiv:1707.06347, eq. 9.
-Applies.   Losses with a value term and a scalar critic; quantile and categorical critics have another regression. Where no
-           target is given, and the term reads the advantage and the old value, the target is their sum.
-Tested.    64 errors of both signs from 0.01 to 4, targets between -2 and 2 in shuffled order: sign, zero at zero, equal errors
-           give equal gradients, proportional below 0.5, never growing slower than a bounded slope allows.
+Property.  Without clipping in play (V_old = V): d loss / d V_i = k f(V_i - R_i) with one k > 0, where f is the error
+           itself (squared loss), or the error bounded (Huber, smooth L1); zero where V = R; the old value does not
+           matter.
+Why.       The critic is a regression on the target. A wrong sign drives it away, a target of another sample makes it
+           predict the mean, and every advantage inherits the error. Schulman et al. 2017, arXiv:1707.06347, eq. 9.
+Applies.   Losses with a value term and a scalar critic; quantile and categorical critics have another regression. Where
+           no target is given, and the term reads the advantage and the old value, the target is their sum.
+Tested.    64 errors of both signs from 0.01 to 4, targets between -2 and 2 in shuffled order: sign, zero at zero, equal
+           errors give equal gradients, proportional below 0.5, never growing slower than a bounded slope allows.
 Severity.  Critical: the critic learns the wrong thing, and with it every advantage.
 Fix.       Use the mean of (V - R)^2 over samples, V and R of one shape.
 """
@@ -37,7 +38,9 @@ def check(subject: Subject) -> Violation | None:
     size = torch.logspace(-2, 0.6, 32, dtype=torch.float64)
     error = torch.stack([size, -size]).T.flatten()
     target = torch.linspace(-2, 2, 64, dtype=torch.float64)[torch.arange(64) * 37 % 64]
-    gradient = subject.term("value").gradient("value", **_roles(subject, target + error, target)).reshape(64, -1).sum(-1)
+    gradient = (
+        subject.term("value").gradient("value", **_roles(subject, target + error, target)).reshape(64, -1).sum(-1)
+    )
     small = error.abs() <= 0.5
     slope = float((gradient / error)[small].median())
     want = (slope if slope > 0 else 1.0) * error
@@ -57,7 +60,7 @@ def check(subject: Subject) -> Violation | None:
 
 
 def _has_unit_of_its_own(subject: Subject) -> bool:
-    """Whether the critic predicts normalised targets: not where the loss compares its values with raw returns as well."""
+    """Whether the critic predicts normalised targets: not where the loss compares its values with raw returns too."""
     is_normalised = "value_spread" in subject.anatomy.sites and "return_" in subject.available
     return is_normalised and not {"value", "return_"} <= term_roles(subject, "policy")
 

@@ -159,7 +159,7 @@ ABSENT = {
 
 def true_advantage(rollout: Rollout) -> torch.Tensor:
     """GAE, (T, N), by its definition."""
-    return gae(
+    advantage: torch.Tensor = gae(
         rollout.reward,
         rollout.value,
         rollout.next_value,
@@ -168,6 +168,7 @@ def true_advantage(rollout: Rollout) -> torch.Tensor:
         rollout.gamma,
         rollout.lambda_,
     )
+    return advantage
 
 
 def make_rollout(ends: Ends, seed: int, settings: Mapping[str, float]) -> Rollout:
@@ -181,7 +182,9 @@ def make_rollout(ends: Ends, seed: int, settings: Mapping[str, float]) -> Rollou
             flags[name][step, env] = True
     ended = flags["terminated"] | flags["truncated"]
     following = torch.cat([value[1:], beyond[-1:]])
-    return Rollout(reward, value, torch.where(ended, beyond, following), **flags, **settings)
+    return Rollout(
+        reward, value, torch.where(ended, beyond, following), flags["terminated"], flags["truncated"], **settings
+    )
 
 
 def told(rollout: Rollout, convention: Convention, available: frozenset[str]) -> Rollout:
@@ -211,8 +214,9 @@ def returns_helper(target: str, function: Callable[..., Any], settings: Settings
     if not works:
         why = describe(error) if error else "it returned nothing of the shape of its rewards"
         raise UsageError(
-            f"`{label(function)}` was called as a function of a rollout in every known layout, and could not be: {why}. "
-            f"Name its roles with `--role reward=...`, or give its arguments with `--inputs yourmodule:make_args`."
+            f"`{label(function)}` was called as a function of a rollout in every known layout, and could not be: "
+            f"{why}. Name its roles with `--role reward=...`, or give its arguments with `--inputs "
+            f"yourmodule:make_args`."
         )
     chosen = likeliest(callee, works)
     others = [other for other in works if other is not chosen]
@@ -291,7 +295,7 @@ def _candidates(callee: Callee) -> Iterator[Convention]:
     has_next, has_last = "next_value" in roles, "last_value" in roles
     plural = {role: name.endswith("s") for name, role in callee.roles.items()}
     per_step = plural.get("next_value") == plural.get("value", True) and "next_done" not in roles
-    successors = ("each", "last") if per_step else ("last", "each")
+    successors: tuple[str, ...] = ("each", "last") if per_step else ("last", "each")
     successors = successors if has_next else ("last",) if has_last else ("none",)
     lengths = (0,) if has_next or has_last else (1, 0) if "value" in roles else (0,)
     for form, layout in FORMS:
@@ -358,8 +362,9 @@ def _probes(convention: Convention, available: frozenset[str]) -> tuple[Rollout,
 def _meant(convention: Convention, available: frozenset[str], probe: int, meaning: str) -> torch.Tensor:
     """What an output of this meaning should be for a probe, (T, N), with the gamma and lambda that are built in."""
     rollout = _probes(convention, available)[probe]
-    settings = {"lambda_": convention.lambda_, "gamma": convention.gamma}
-    return meant(dataclasses.replace(rollout, **{k: v for k, v in settings.items() if v is not None}), meaning)
+    built_in = {"lambda_": convention.lambda_, "gamma": convention.gamma}
+    settings: dict[str, Any] = {k: v for k, v in built_in.items() if v is not None}
+    return meant(dataclasses.replace(rollout, **settings), meaning)
 
 
 def _may_fit(callee: Callee, convention: Convention) -> bool:
@@ -450,7 +455,8 @@ def rewards_to_go(rollout: Rollout) -> torch.Tensor:
     cut = rollout.truncated.clone()
     cut[-1] |= ~rollout.terminated[-1]
     reward = rollout.reward + rollout.gamma * torch.where(cut & ~rollout.terminated, rollout.next_value, 0.0)
-    return discounted_returns(reward, rollout.ended, rollout.gamma)
+    returns: torch.Tensor = discounted_returns(reward, rollout.ended, rollout.gamma)
+    return returns
 
 
 def spread(values: torch.Tensor, ddof: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ STEPS, ENVS = 7, 3
 
 @dataclass(frozen=True)
 class Rollout:
-    """Steps of several environments, all (T, N). `next_value` is that of the observation that the step really led to."""
+    """Steps of several environments, all (T, N). `next_value` is that of the observation the step really led to."""
 
     reward: torch.Tensor
     value: torch.Tensor
@@ -32,8 +32,9 @@ class Rollout:
 
     def column(self, env: int) -> Rollout:
         """One environment alone."""
-        tensors = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        return Rollout(**{k: v[:, env : env + 1] if isinstance(v, torch.Tensor) else v for k, v in tensors.items()})
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        cut: dict[str, Any] = {k: v[:, env : env + 1] for k, v in values.items() if isinstance(v, torch.Tensor)}
+        return dataclasses.replace(self, **cut)
 
     def scaled(self, factor: float) -> Rollout:
         """The same in another unit of reward."""
@@ -45,8 +46,9 @@ class Rollout:
 class Convention:
     """How a helper takes a rollout and gives its answer, as found by trying.
 
-    `timing` is `end` where flag t says that step t ended its episode, `start` where it says that step t began one. `flags`
-    counts the flags beyond the steps. Where `reads_returns`, raw advantages are read off the returns. `lambda_` and `gamma` are those built in where they are no arguments.
+    `timing` is `end` where flag t says that step t ended its episode, `start` where it says that step t began one.
+    `flags` counts the flags beyond the steps. Where `reads_returns`, raw advantages are read off the returns. `lambda_`
+    and `gamma` are those built in where they are no arguments.
     """
 
     form: str = "torch"

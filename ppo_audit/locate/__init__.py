@@ -1,4 +1,4 @@
-"""Where a violation comes from: one recorded call is replaced at a time; the replacement that cures it proves the line."""
+"""Where a violation comes from: recorded calls are replaced one at a time; the one that cures it proves the line."""
 
 from ppo_audit.locate.place import Place
 from ppo_audit.locate.search import locate

@@ -98,7 +98,12 @@ def _first(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
 
 
 def _same_shape(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
-    return func(args[0].reshape(args[1].shape) if args[0].dim() > args[1].dim() else args[0], args[1].reshape(args[0].shape) if args[1].dim() > args[0].dim() else args[1], *args[2:], **kwargs)
+    return func(
+        args[0].reshape(args[1].shape) if args[0].dim() > args[1].dim() else args[0],
+        args[1].reshape(args[0].shape) if args[1].dim() > args[0].dim() else args[1],
+        *args[2:],
+        **kwargs,
+    )
 
 
 def _sum_last(func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
@@ -137,4 +142,7 @@ SWAPS: dict[str, Callable[..., Any]] = {
     "le": torch.ge,
 }
 TURNING = frozenset(("sub", "isub", "subtract"))
-UNARY = frozenset("neg negative clamp clip clamp_min clamp_max abs detach square sqrt sign tanh sigmoid relu log log1p mean bfloat16 half".split())
+UNARY = frozenset(
+    "neg negative clamp clip clamp_min clamp_max abs detach square sqrt sign tanh sigmoid relu log log1p mean "
+    "bfloat16 half".split()
+)

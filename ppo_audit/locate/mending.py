@@ -25,7 +25,7 @@ from ppo_audit.locate.source import display
 from ppo_audit.rules import Page, catalogue, load_check
 
 EDITS, SECONDS = 4000, 8.0
-"""Tried at the most for one violation, in a fixed order, so that all machines agree; the time is for what hardly ends."""
+"""Tried at most for one violation, in a fixed order, so that all machines agree; the time is for what hardly ends."""
 
 
 class Mendable(Protocol):
@@ -180,7 +180,7 @@ def _alone(statement: ast.stmt) -> ast.Module:
 
 
 def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable[..., Any]:
-    """The target's counterpart in a namespace: function, method of the same object, or partial with the same arguments."""
+    """The target's counterpart in a namespace: function, method of the same object, or partial, the arguments alike."""
     if isinstance(target, functools.partial):
         return functools.partial(_resolved(target.func, namespace), *target.args, **target.keywords)
     owner = getattr(target, "__self__", None)
@@ -199,7 +199,7 @@ def _place(source: Source, slip: Slip) -> Place:
 
 
 def _edited_line(slip: Slip) -> int:
-    """The line of an expression; of an operation over several lines, that of its operator, ahead of the right operand."""
+    """The line of an expression; of an operation over several lines, that of its operator, before the right operand."""
     node, instead = slip.slot.node, slip.instead
     if isinstance(node, ast.BinOp) and isinstance(instead, ast.BinOp) and type(node.op) is not type(instead.op):
         return node.right.lineno

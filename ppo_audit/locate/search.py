@@ -28,9 +28,8 @@ GUARDS = ("PPO104", "PPO102", "PPO103", "PPO206", "PPO301", "PPO401")
 """Rules that a cure may not break: an edit that kills the loss cures everything."""
 
 
-
 def locate(subject: Judged, page: Page, violation: Violation) -> Place:
-    """The line where the rule saw it happen, else the call whose replacement cures it, else the site that the rule names."""
+    """The line where the rule saw it happen, else the call whose replacement cures it, else the site the rule names."""
     if violation.place is not None:
         return Place(violation.place)
     if isinstance(subject, Helper):
@@ -49,7 +48,8 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
 
 
 def _alternatives(cure: Edit, subject: Subject) -> Iterator[Location]:
-    """Where the sign may be lost as well: turned round in a sum, it can be turned round anywhere on the way to its term.
+    """Where the sign may be lost as well: turned round in a sum, it can be turned round anywhere on the way to its
+    term.
 
     The term is linear there, so that no trial is needed.
     """
@@ -156,7 +156,7 @@ LOG_SPREADS = frozenset(("log_std", "old_log_std", "ref_log_std"))
 
 
 def _ordered(subject: Subject, run: Run, page: Page, violation: Violation) -> Sequence[Op]:
-    """The operations to edit, those that a role's own tensor comes from left out: a rule that sets a role judges what follows."""
+    """The operations to edit, without those a role's own tensor comes from: a rule that sets it judges what follows."""
     given = set(run.numbers.values()) | (_effective(subject, run) if _sets_advantage(page) else set())
     sliced = backward_slice(run.trace, [run.total], stop=given)[::-1]
     named = subject.anatomy.sites.get(violation.site)

@@ -214,7 +214,7 @@ def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
 
 
 def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
-    """What a sum or product of the function may have lost: a factor or summand from elsewhere in it, 1 - flag, a sign."""
+    """What a sum or product of the function may have lost: a factor or summand found elsewhere, 1 - flag, a sign."""
     scalars = [ast.Name(each.arg, ast.Load()) for each in (*function.args.args, *function.args.kwonlyargs)][-3:]
     factors, summands = [*scalars, *_operands(function, ast.Mult)], _operands(function, ast.Add)
     flags = [

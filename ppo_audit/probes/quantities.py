@@ -100,7 +100,7 @@ class ClippedValue:
 
 
 def clipped_value(subject: Subject, value: torch.Tensor, old_value: torch.Tensor) -> ClippedValue | None:
-    """The clipped prediction of each row as recorded; where a clamp acts on the value without it, what that clamp makes."""
+    """The clipped prediction of each row as recorded; where a clamp acts on the value alone, what that clamp makes."""
     run = subject.run(subject.rows(len(value), value=value, old_value=old_value))
     roles, sites = subject.roles_of(run), subject.anatomy.sites
     site = sites.get("quantile_clip", sites.get("value_clip"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 
@@ -44,14 +45,16 @@ def close(error: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
 
 
 def mixes_environments(helper: Returns) -> torch.Tensor:
-    """Per environment but the first: how far its advantages move when only the first environment's data change, (T, N - 1)."""
+    """Per environment but the first: how far its advantages move when only the first one's data change, (T, N - 1)."""
     if helper.convention.layout == "T":
         raise NotApplicable("the helper takes one environment at a time")
     if helper.convention.normalised is not None and not helper.convention.reads_returns:
         raise NotApplicable("the helper normalises its advantages over all environments, and returns nothing else")
     first, other = helper.rollout(seed=7), helper.rollout(seed=8)
     only = lambda one, two: torch.cat([two[:, :1], one[:, 1:]], dim=1)
-    mixed = {name: only(getattr(first, name), getattr(other, name)) for name in ("reward", "value", "next_value")}
+    mixed: dict[str, Any] = {
+        name: only(getattr(first, name), getattr(other, name)) for name in ("reward", "value", "next_value")
+    }
     return (helper.advantage(dataclasses.replace(first, **mixed)) - helper.advantage(first))[:, 1:].abs()
 
 
@@ -98,7 +101,7 @@ def _mixes(helper: Returns) -> bool:
 
 
 def _root_of_recursion(helper: Returns) -> str:
-    """Where no episode ends: the TD error (601) if exact values do not give zero, else its sum (603); 602 without a lambda."""
+    """Where no episode ends: the TD error (601) if exact values give no zero, else its sum (603); 602 if no lambda."""
     if "gae_lambda" not in helper.available:
         return "PPO602"
     rollout = helper.rollout()
@@ -118,7 +121,10 @@ def _is_turned_round(helper: Returns, rollout: Rollout) -> bool:
 
 def td_errors_of(rollout: Rollout) -> torch.Tensor:
     """r + gamma V(s') - V(s) of every step, without V(s') where the step terminated."""
-    return td_errors(rollout.reward, rollout.value, rollout.next_value, rollout.terminated, rollout.gamma)
+    errors: torch.Tensor = td_errors(
+        rollout.reward, rollout.value, rollout.next_value, rollout.terminated, rollout.gamma
+    )
+    return errors
 
 
 def with_next_episode(rollout: Rollout) -> Rollout:

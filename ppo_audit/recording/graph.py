@@ -60,9 +60,7 @@ def backward_slice(trace: Trace, ends: Iterable[int], stop: Collection[int] = ()
     return kept[::-1]
 
 
-def dominator(
-    trace: Trace, sources: Collection[int], ends: Collection[int], region: Sequence[Op]
-) -> int | None:
+def dominator(trace: Trace, sources: Collection[int], ends: Collection[int], region: Sequence[Op]) -> int | None:
     """The last floating-point value through which every path of `region` from `sources` to `ends` runs, or None."""
     numbers = [op.outputs[0] for op in region if op.outputs]
     candidates = [number for number in numbers if trace.tensors[number].is_floating_point()]

@@ -64,8 +64,8 @@ def record(start: Callable[[], object], name: str, lift: Callable[[Capture], T])
     if not session.lifted and not session.declined:
         why = f"it ended with {session.error}" if session.error else "it ended without one"
         raise UsageError(
-            f"`{name}` never called `backward`, so there is no loss to audit: {why}. Give arguments that make it train, "
-            f"after `--`."
+            f"`{name}` never called `backward`, so there is no loss to audit: {why}. Give arguments that make it "
+            f"train, after `--`."
         )
     return session
 

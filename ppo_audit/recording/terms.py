@@ -1,7 +1,7 @@
 """The loss as a sum of coefficient x term: linear operations are pushed down through the additions of the recording.
 
-A term is linear(atom): `atom` is the value where linearity ends (the max of two surrogates, a squared error, the entropy
-itself), `linear` the recorded chain of reductions, masks and shape changes between it and the loss.
+A term is linear(atom): `atom` is the value where linearity ends (the max of two surrogates, a squared error, the
+entropy itself), `linear` the recorded chain of reductions, masks and shape changes between it and the loss.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ import torch
 from ppo_audit.recording.graph import NONE, Roles, operands, plain, producers, substitute
 from ppo_audit.recording.trace import Op, Trace
 
-ADDITIONS = {"add": (1, 1), "iadd": (1, 1), "radd": (1, 1), "sub": (1, -1), "isub": (1, -1), "subtract": (1, -1), "rsub": (-1, 1)}
+ADDITIONS = {
+    "add": (1, 1),
+    "iadd": (1, 1),
+    "radd": (1, 1),
+    "sub": (1, -1),
+    "isub": (1, -1),
+    "subtract": (1, -1),
+    "rsub": (-1, 1),
+}
 PRODUCTS = frozenset(("mul", "multiply", "rmul", "imul"))
 QUOTIENTS = frozenset(("div", "truediv", "true_divide", "divide", "itruediv", "idiv"))
 SELECTIONS = frozenset(("getitem", "masked_select", "masked_fill", "gather", "index_select"))

@@ -1,7 +1,8 @@
 """The recorder: every torch operation of a run, in order, with the file, line and columns that asked for it.
 
 A `Trace` is in single-assignment form: each operation names the values it reads and writes by number, so that an
-in-place write makes a new value of the same tensor. An intervention replaces one call, and only it, while the target runs.
+in-place write makes a new value of the same tensor. An intervention replaces one call, and only it, while the target
+runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from torch.utils._pytree import tree_leaves
 TORCH_FOLDERS = tuple(f"{folder}{os.sep}" for folder in torch.__path__)  # not torchrl, which lies beside it
 OWN_FOLDER = f"{Path(__file__).parent}{os.sep}"
 READS = frozenset(
-    "shape size numel dim ndim __len__ __bool__ item __float__ __int__ __index__ tolist numpy __array__ stride is_contiguous".split()
+    "shape size numel dim ndim __len__ __bool__ item __float__ __int__ __index__ tolist numpy __array__ stride "
+    "is_contiguous".split()
 )
 SHAPE_READS = frozenset("shape size numel __len__".split())
 IN_PLACE_EXCEPTIONS = frozenset(("requires_grad_", "retain_grad"))
@@ -117,7 +119,7 @@ class Trace:
 
 
 class Recorder(TorchFunctionMode):
-    """Records while active. `placed` replaces what single calls return; `interventions` replace the calls, and theirs are recorded."""
+    """Records while active. `placed` replaces what calls return; `interventions` replace calls, and are recorded."""
 
     def __init__(
         self,
@@ -153,7 +155,9 @@ class Recorder(TorchFunctionMode):
         return out
 
     def _key(self, frame: FrameType | None, name: str) -> OpKey:
-        place = (frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lasti, name) if frame else ("", "", 0, name)
+        place = (
+            (frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lasti, name) if frame else ("", "", 0, name)
+        )
         occurrence = self._occurrences.get(place, 0)
         self._occurrences[place] = occurrence + 1
         return OpKey(*place, occurrence)

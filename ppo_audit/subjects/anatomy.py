@@ -1,4 +1,4 @@
-"""The anatomy of a loss, as its recording shows it: terms, effective advantage, clamps, and the site of each quantity."""
+"""The anatomy of a loss, as its recording shows it: terms, effective advantage, clamps, the site of each quantity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 CLAMPS = frozenset("clamp clip clamp_min clamp_max hardtanh".split())
 CHOICES = frozenset("minimum maximum min max fmin fmax where".split())
-STATISTICS = frozenset("mean std var std_mean var_mean sum nanmean amax amin max min median nanmedian norm quantile".split())
+STATISTICS = frozenset(
+    "mean std var std_mean var_mean sum nanmean amax amin max min median nanmedian norm quantile".split()
+)
 REORDERINGS = frozenset("roll flip flipud fliplr rot90 sort repeat tile".split())
 SPREADS = frozenset("std var std_mean var_mean".split())
 CREDIT = ("advantage", "return_", "value", "reward")
@@ -74,7 +76,7 @@ def dissect(subject: Subject) -> Anatomy:
 
 
 def _families(parts: Sequence[Part]) -> dict[str, frozenset[str]]:
-    """Terms by name; without an old policy the credited log-probs are the policy term, and log-probs alone an entropy."""
+    """Terms by name; without an old policy the credited log-probs are the policy term, log-probs alone an entropy."""
     found = {part.family for part in parts}
     named = {name: frozenset((name,)) for name in found}
     if "policy" not in found and "cloning" in found:
@@ -108,50 +110,77 @@ def _sources(subject: Subject) -> dict[str, Op]:
 
 
 def _sites(
-    run: Run, parts: Sequence[Part], policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, Roles], advantage: Op | None
+    run: Run,
+    parts: Sequence[Part],
+    policy: Sequence[Part],
+    ops: Sequence[Op],
+    roles: Mapping[int, Roles],
+    advantage: Op | None,
 ) -> dict[str, Op]:
     """The operation that makes each named quantity; later names may be missing where the loss has no such thing."""
     makers = producers(run.trace)
     sites = {part.family: makers[part.atom] for part in reversed(parts) if part.atom in makers}
-    sites |= {"policy": makers[part.atom] for part in policy if part.atom in makers}
+    sites.update(("policy", makers[part.atom]) for part in policy if part.atom in makers)
     sites |= {f"{part.family}_weight": _addition(part) for part in parts if part.ops}
     sites |= {f"{part.family}_reduction": part.ops[-1] for part in parts if part.ops}
     if run.total in makers:
         sites["total"] = makers[run.total]
     for exponential, first, second in log_ratios(ops, roles):
         sites.setdefault("ratio", exponential)  # the first is the ratio itself, a later one its clipped copy
-        sites |= {"log_ratio": op for op in ops if first in op.inputs and second in op.inputs}
+        sites.update(("log_ratio", op) for op in ops if first in op.inputs and second in op.inputs)
     exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
     sizes = [run.trace.tensors[op.outputs[0]].numel() for op in exponentials]
-    sites |= {"ratio_by_dimension": op for op, size in zip(exponentials, sizes, strict=True) if size > sizes[0]}
+    sites.update(("ratio_by_dimension", op) for op, size in zip(exponentials, sizes, strict=True) if size > sizes[0])
     guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
-    sites |= {"log_ratio_clamp": op for op in guards}
-    sites |= {"clip": op for op in ops if _clamps_ratio(op, roles) and op not in guards}
-    sites |= {"surrogate": op for op in ops if _chooses(op, roles) and "log_prob" in roles.get(op.outputs[0], NONE)}
-    sites |= {"bound": op for op in ops if plain(op.name) == "where" and _condition(op, roles) & frozenset(CREDIT)}
-    sites |= {"reordering": op for op in ops if plain(op.name) in REORDERINGS and _is_credit(op, roles)}
+    sites.update(("log_ratio_clamp", op) for op in guards)
+    sites.update(("clip", op) for op in ops if _clamps_ratio(op, roles) and op not in guards)
+    sites.update(
+        ("surrogate", op) for op in ops if _chooses(op, roles) and "log_prob" in roles.get(op.outputs[0], NONE)
+    )
+    sites.update(("bound", op) for op in ops if plain(op.name) == "where" and _condition(op, roles) & frozenset(CREDIT))
+    sites.update(("reordering", op) for op in ops if plain(op.name) in REORDERINGS and _is_credit(op, roles))
     raw = _signed_copies(run.numbers.get("advantage"), run.trace.ops)
-    sites |= {"raw_branch": op for op in ops if raw & {*op.inputs} and "log_prob" in roles.get(op.outputs[0], NONE)}
+    sites.update(
+        ("raw_branch", op) for op in ops if raw & {*op.inputs} and "log_prob" in roles.get(op.outputs[0], NONE)
+    )
     if advantage is not None:
         sites["effective_advantage"] = advantage
         sites |= dict(_statistics(run, roles, advantage))
-    value = [op for part in parts if part.family == "value" for op in backward_slice(run.trace, [part.atom], run.numbers.values())]
-    sites |= {"value_spread": op for op in value if _normalises(op, roles)}
-    sites |= {"policy_spread": op for op in ops if advantage is None and _normalises(op, roles)}
-    sites |= {"value_clip": op for op in value if plain(op.name) in CLAMPS and "value" in roles.get(op.outputs[0], NONE)}
-    sites |= {"value_choice": op for op in value if plain(op.name) in CHOICES and "value" in roles.get(op.outputs[0], NONE)}
-    sites |= {"quantile_clip": op for op in value if _is_clipped_value(op, run, roles)}
-    sites |= {"clipped_error": op for op in value if "quantile_clip" in sites and {*sites["quantile_clip"].outputs} & {*op.inputs}}
-    sites |= {"entropy_source": op for op in _first_call(run.trace.ops, "entropy")}
+    value = [
+        op
+        for part in parts
+        if part.family == "value"
+        for op in backward_slice(run.trace, [part.atom], run.numbers.values())
+    ]
+    sites.update(("value_spread", op) for op in value if _normalises(op, roles))
+    sites.update(("policy_spread", op) for op in ops if advantage is None and _normalises(op, roles))
+    sites.update(_value_clipping(run, value, roles))
+    sites.update(("entropy_source", op) for op in _first_call(run.trace.ops, "entropy"))
     cloning = [part.atom for part in parts if part.family == "cloning"]
-    sites |= {"cloning_weights": op for op in _weights(backward_slice(run.trace, cloning, run.numbers.values()), roles)}
+    sites.update(
+        ("cloning_weights", op) for op in _weights(backward_slice(run.trace, cloning, run.numbers.values()), roles)
+    )
     return sites
+
+
+def _value_clipping(run: Run, value: Sequence[Op], roles: Mapping[int, Roles]) -> Iterator[tuple[str, Op]]:
+    """What clips the value, chooses between the errors, takes the clipped prediction; of one name the last counts."""
+    of_value = [op for op in value if "value" in roles.get(op.outputs[0], NONE)]
+    yield from (("value_clip", op) for op in of_value if plain(op.name) in CLAMPS)
+    yield from (("value_choice", op) for op in of_value if plain(op.name) in CHOICES)
+    clipped = [op for op in value if _is_clipped_value(op, run, roles)]
+    yield from (("quantile_clip", op) for op in clipped)
+    yield from (("clipped_error", op) for op in value if clipped and {*clipped[-1].outputs} & {*op.inputs})
 
 
 def _normalises(op: Op, roles: Mapping[int, Roles]) -> bool:
     """Whether the operation is a spread, or a softmax, of credit or values: what is divided by it couples all rows."""
     found = roles.get(op.outputs[0], NONE)
-    return plain(op.name) in SPREADS | {"norm", "sqrt", "rsqrt", "softmax"} and bool(found & frozenset(CREDIT)) and "log_prob" not in found
+    return (
+        plain(op.name) in SPREADS | {"norm", "sqrt", "rsqrt", "softmax"}
+        and bool(found & frozenset(CREDIT))
+        and "log_prob" not in found
+    )
 
 
 def _is_credit(op: Op, roles: Mapping[int, Roles]) -> bool:
@@ -173,7 +202,11 @@ def _signed_copies(given: int | None, ops: Sequence[Op]) -> frozenset[int]:
     """The advantage as it was given, and the same with its sign or shape changed."""
     copies = set() if given is None else {given}
     for op in ops:
-        if op.inputs and op.inputs[0] in copies and plain(op.name) in ("neg", "negative", "unsqueeze", "view", "reshape"):
+        if (
+            op.inputs
+            and op.inputs[0] in copies
+            and plain(op.name) in ("neg", "negative", "unsqueeze", "view", "reshape")
+        ):
             copies.update(op.outputs)
     return frozenset(copies)
 
@@ -187,7 +220,9 @@ def _is_clipped_value(op: Op, run: Run, roles: Mapping[int, Roles]) -> bool:
     """Whether the operation makes predictions, as many as were given, of the new and the old ones alone."""
     found = roles.get(op.outputs[0], NONE)
     size = run.leaves["value"].numel() if "value" in run.leaves else 0
-    return {"value", "old_value"} <= found and "return_" not in found and run.trace.tensors[op.outputs[0]].numel() == size
+    return (
+        {"value", "old_value"} <= found and "return_" not in found and run.trace.tensors[op.outputs[0]].numel() == size
+    )
 
 
 def _first_call(ops: Sequence[Op], method: str) -> list[Op]:
@@ -198,7 +233,11 @@ def _first_call(ops: Sequence[Op], method: str) -> list[Op]:
 
 def _weights(ops: Sequence[Op], roles: Mapping[int, Roles]) -> list[Op]:
     """What makes the weights of a cloning term from advantages: the exponential where there is one."""
-    of_credit = [op for op in ops if roles.get(op.outputs[0], NONE) & frozenset(CREDIT) and "log_prob" not in roles[op.outputs[0]]]
+    of_credit = [
+        op
+        for op in ops
+        if roles.get(op.outputs[0], NONE) & frozenset(CREDIT) and "log_prob" not in roles[op.outputs[0]]
+    ]
     return [op for op in of_credit if plain(op.name) in ("exp", "softmax")] or of_credit
 
 

@@ -1,7 +1,7 @@
 """Batches: one tensor per role, laid out as the target wants them.
 
-Rules think in rows: a flat sequence of samples. A `Layout` turns rows into the shapes that a target takes, (N,), (N, 1),
-(B, T) or (N, D), and gradients back into rows.
+Rules think in rows: a flat sequence of samples. A `Layout` turns rows into the shapes that a target takes, (N,),
+(N, 1), (B, T) or (N, D), and gradients back into rows.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ ACTION_DIMENSIONS = 3
 CHOICES = 4
 QUANTILES = 20
 VECTOR_ROLES = MappingProxyType(
-    {role: ACTION_DIMENSIONS for role in "action mean log_std std old_mean old_log_std old_std ref_mean ref_log_std".split()}
-    | {role: CHOICES for role in ("logits", "old_logits", "ref_logits")}
+    dict.fromkeys(
+        "action mean log_std std old_mean old_log_std old_std ref_mean ref_log_std".split(), ACTION_DIMENSIONS
+    )
+    | dict.fromkeys(("logits", "old_logits", "ref_logits"), CHOICES)
 )
 SEQUENCE_ROLES = frozenset(("group",))
 LOG_PROBS = ("log_prob", "old_log_prob", "ref_log_prob")
@@ -70,7 +72,11 @@ class Layout:
             spread = values.new_zeros(shape)
             spread[..., 0] = values
             return spread
-        return values.reshape(len(values), *([1] * (len(shape) - 1))).expand(shape).clone() if values.dim() == 1 else values.reshape(shape)
+        return (
+            values.reshape(len(values), *([1] * (len(shape) - 1))).expand(shape).clone()
+            if values.dim() == 1
+            else values.reshape(shape)
+        )
 
     def mask(self, keep: torch.Tensor) -> torch.Tensor:
         """A mask in the target's polarity and dtype, from one that is 1 where an entry counts."""

@@ -42,11 +42,13 @@ def called_subject(target: str, function: Callable[..., Any], settings: Settings
     available = frozenset(role for role in asked.values() if not is_scalar(role))
     if not available:
         raise UsageError(
-            f"`{label(function)}` takes nothing that plays a role in PPO; expected log-probs and advantages, or rewards, "
-            f"values and dones. Name the roles with `--role log_prob=...`."
+            f"`{label(function)}` takes nothing that plays a role in PPO; expected log-probs and advantages, or "
+            f"rewards, values and dones. Name the roles with `--role log_prob=...`."
         )
     layout, run = _layout(call, settings.device, asked, available)
-    scalars = {role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)}
+    scalars = {
+        role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)
+    }
     subject = Subject(
         target,
         _kind(available),
@@ -101,7 +103,9 @@ def _ask(call: Call) -> dict[str, str]:
 
 HEADS = re.compile(r"head|dim|component|branch|joint|multi|per_action")
 ROW_ROLES = (*LOG_PROBS, "advantage", "value", "old_value", "return_", "entropy")
-ROLES_TO_TRY = frozenset("log_prob old_log_prob ref_log_prob advantage value old_value return_ entropy mask group".split())
+ROLES_TO_TRY = frozenset(
+    "log_prob old_log_prob ref_log_prob advantage value old_value return_ entropy mask group".split()
+)
 
 
 def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[Layout]:
@@ -114,9 +118,9 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,), "reward": (1,)})
     flat = Layout("flat", (), critics, discrete)
     column = Layout("columns", (1,), {}, discrete)
-    heads = Layout("log-probs by dimension", (), {role: (ACTION_DIMENSIONS,) for role in (*LOG_PROBS, "entropy")})
+    heads = Layout("log-probs by dimension", (), dict.fromkeys((*LOG_PROBS, "entropy"), (ACTION_DIMENSIONS,)))
     bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
-    value_column = Layout("values in a column", (), {role: (1,) for role in ("value", "old_value")}, discrete)
+    value_column = Layout("values in a column", (), dict.fromkeys(("value", "old_value"), (1,)), discrete)
     beside = Layout("columns beside parameters", (), dict.fromkeys(ROW_ROLES + ("action",) * discrete, (1,)), discrete)
     tokens, by_head = (token, per_sequence, column_advantage), (heads, bare_heads)
     ordered = (*tokens, flat, column, value_column, *by_head)
@@ -199,7 +203,10 @@ def _declared_dtype(values: Mapping[str, Any]) -> torch.dtype | None:
     name = values.get("dtype")
     dtype = getattr(torch, str(name), None)
     if name is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise UsageError(f"--set dtype: `{name}` is no floating-point dtype of torch; expected bfloat16, float16, float32 or float64.")
+        raise UsageError(
+            f"--set dtype: `{name}` is no floating-point dtype of torch; expected bfloat16, float16, float32 or "
+            f"float64."
+        )
     return dtype
 
 
@@ -222,7 +229,9 @@ def _with_cuts(subject: Subject, run: Run) -> Subject:
             if op.key == key and op.site:
                 described[role] = f"computed at line {op.site.line}"
     layout = dataclasses.replace(subject.layout, tails={**subject.layout.tails, **_tails(subject, run, cuts)})
-    return dataclasses.replace(subject, cuts=cuts, roles=described, available=subject.available | set(cuts), layout=layout)
+    return dataclasses.replace(
+        subject, cuts=cuts, roles=described, available=subject.available | set(cuts), layout=layout
+    )
 
 
 def _tails(subject: Subject, run: Run, cuts: Mapping[str, OpKey]) -> dict[str, tuple[int, ...]]:

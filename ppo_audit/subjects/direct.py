@@ -22,7 +22,7 @@ from ppo_audit.recording.parting import (
     written,
 )
 from ppo_audit.recording.trace import Op
-from ppo_audit.subjects.batch import LOG_PROBS, Batch, Layout
+from ppo_audit.subjects.batch import LOG_PROBS, Batch
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject, gradient_of
 

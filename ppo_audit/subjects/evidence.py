@@ -1,8 +1,9 @@
 """The roles of recorded tensors: where to cut a trainer's loss, from structure, landmarks and data.
 
 The pair under `exp` is the new and the old log-prob, and the live one of them is new. What multiplies the ratio is the
-advantage. What a live prediction is compared with is its target, or, inside a clamp, its old value. `Distribution.entropy`
-marks the entropy. Tensors with the same content play the same role: `b_returns[mb_inds]` may be written twice.
+advantage. What a live prediction is compared with is its target, or, inside a clamp, its old value.
+`Distribution.entropy` marks the entropy. Tensors with the same content play the same role: `b_returns[mb_inds]` may be
+written twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from ppo_audit.recording.trace import Op, Trace
 from ppo_audit.subjects.boundary import log_ratios
 
 SHAPES = frozenset("view reshape flatten squeeze unsqueeze view_as reshape_as".split())
-ELEMENTWISE = SHAPES | frozenset("sub add div mul neg truediv to float double detach clamp rsub radd rmul expand".split())
+ELEMENTWISE = SHAPES | frozenset(
+    "sub add div mul neg truediv to float double detach clamp rsub radd rmul expand".split()
+)
 COMPARISONS = frozenset("sub rsub subtract mse_loss smooth_l1_loss huber_loss l1_loss".split())
 CLAMPS = frozenset("clamp clip".split())
 
@@ -144,7 +147,12 @@ def _twins(trace: Trace, ops: Collection[Op], number: int) -> tuple[int, ...]:
 
 
 def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return first.shape == second.shape and first.dtype == second.dtype and not first.requires_grad and torch.equal(first, second)
+    return (
+        first.shape == second.shape
+        and first.dtype == second.dtype
+        and not first.requires_grad
+        and torch.equal(first, second)
+    )
 
 
 REASONS = {

@@ -5,13 +5,15 @@ from __future__ import annotations
 from ppo_audit.recording.graph import Roles
 
 CREDIT = frozenset(("advantage", "effective_advantage", "reward", "return_"))
-DISTRIBUTION = frozenset("mean log_std std logits action old_mean old_log_std old_std old_logits ref_mean ref_log_std".split())
+DISTRIBUTION = frozenset(
+    "mean log_std std logits action old_mean old_log_std old_std old_logits ref_mean ref_log_std".split()
+)
 PAST = frozenset("old_log_prob old_mean old_log_std old_std old_logits".split())
 REFERENCE = frozenset("ref_log_prob ref_mean ref_log_std ref_logits".split())
 
 
 def family(roles: Roles) -> str:
-    """`policy`, `cloning` (credit without the old policy), `value`, `tail` (values alone), `entropy`, `kl`, `log_prob`."""
+    """`policy`, `cloning` (credit without old policy), `value`, `tail` (values alone), `entropy`, `kl`, `log_prob`."""
     has_log_prob = bool(roles & {"log_prob", "action"})  # the density of an action, given or computed
     if has_log_prob and roles & CREDIT:
         return "policy" if roles & PAST else "cloning"

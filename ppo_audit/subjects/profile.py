@@ -1,7 +1,7 @@
 """The profile: what a loss was measured to be. A rule judges only what the profile claims.
 
-The policy gradient on a grid of log-ratios for A = +1 and A = -1 shows scale, clip bounds, dual clip and clamp; a normaliser
-is told by its own output on known advantages.
+The policy gradient on a grid of log-ratios for A = +1 and A = -1 shows scale, clip bounds, dual clip and clamp; a
+normaliser is told by its own output on known advantages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SURVEY = 30.0
 
 @dataclass(frozen=True)
 class Normalisation:
-    """An advantage normaliser inside the loss: degrees of freedom and epsilon as measured, None where it is another form."""
+    """An advantage normaliser inside the loss: degrees of freedom and epsilon as measured, None for another form."""
 
     scope: str
     ddof: int | None
@@ -34,7 +34,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Profile:
-    """Bounds are on the ratio, None where there is none; `scale` is |d policy / d log-prob| of a row at ratio 1, |A| = 1."""
+    """Bounds are on the ratio, None where absent; `scale` is |d policy / d log-prob| of a row at ratio 1, |A| = 1."""
 
     surrogate: str
     reduction: str
@@ -55,7 +55,9 @@ class Profile:
     @property
     def bounds(self) -> tuple[float, float]:
         """The claimed clip bounds: declared ones first, since a missing clip cannot be measured."""
-        low, high = (given if given is not None else found for given, found in zip(self.declared, self.clip, strict=True))
+        low, high = (
+            given if given is not None else found for given, found in zip(self.declared, self.clip, strict=True)
+        )
         if low is None and high is None:
             raise NotApplicable("the clip range is neither given nor to be measured")
         lower, upper = (2 - high if low is None else low, 2 - low if high is None else high)  # type: ignore[operator]
@@ -123,8 +125,10 @@ def _edge(subject: Subject, advantage: float, side: float) -> float | None:
     return side * 0.5 * (low + high)
 
 
-def _clamp(subject: Subject, up: tuple[float | None, float | None], down: tuple[float | None, float | None]) -> float | None:
-    """The bound of a log-ratio clamp: recorded between difference and exponential, else dead on both outer sides alike."""
+def _clamp(
+    subject: Subject, up: tuple[float | None, float | None], down: tuple[float | None, float | None]
+) -> float | None:
+    """The bound of a log-ratio clamp: recorded between difference and exponential, else dead on both outer sides."""
     site = subject.anatomy.sites.get("log_ratio_clamp")
     bounds = [abs(bound) for bound in clamp_bounds(site) if bound is not None] if site else []
     if bounds:
@@ -158,7 +162,9 @@ def _normalisation(subject: Subject) -> Normalisation | None:
     if "normalisation" not in anatomy.sites or "advantage" not in subject.available:
         return None
     rows = subject.capacity or 8
-    fits: Callable[[torch.Tensor, int, float], torch.Tensor] = lambda x, ddof, eps: (x - x.mean()) / (x.std(correction=ddof) + eps)
+    fits: Callable[[torch.Tensor, int, float], torch.Tensor] = lambda x, ddof, eps: (
+        (x - x.mean()) / (x.std(correction=ddof) + eps)
+    )
     wide, tiny = torch.arange(rows, dtype=torch.float64), 1e-7 * torch.arange(rows, dtype=torch.float64)
     got = subject.normalised(wide)
     ddof = next((d for d in (1, 0) if torch.allclose(got, fits(wide, d, 0.0), rtol=1e-5, atol=1e-6)), None)
@@ -192,7 +198,8 @@ def _claims(subject: Subject) -> frozenset[str]:
         "ratio": anatomy.has_ratio,
         "hard_clip": anatomy.has_ratio and clips and not anatomy.is_weight_detached,
         "normalisation": "normalisation" in anatomy.sites,
-        "value_clip": "old_value" in subject.available and ("value_clip" in anatomy.sites or "clip_range_value" in scalars),
+        "value_clip": "old_value" in subject.available
+        and ("value_clip" in anatomy.sites or "clip_range_value" in scalars),
         "quantiles": "value" in subject.layout.tails and subject.layout.tails["value"][-1:] > (1,),
         "half_precision": {subject.computes_in, subject.declared_dtype} & {torch.bfloat16, torch.float16} != set(),
         "two_distributions": {"mean", "old_mean"} <= subject.available or {"logits", "old_logits"} <= subject.available,

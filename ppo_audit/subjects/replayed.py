@@ -14,7 +14,7 @@ from ppo_audit.locate.source import display
 from ppo_audit.recording.graph import backward_slice, plain, producers
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import SHAPE_READS, Op, Read, Trace, is_in_place
-from ppo_audit.subjects.batch import Batch, Layout, clone
+from ppo_audit.subjects.batch import Layout, clone
 from ppo_audit.subjects.evidence import Boundary
 from ppo_audit.subjects.run import DIFFERENTIABLE, Cuts, Interventions, Run, as_given, put
 from ppo_audit.subjects.subject import Subject
@@ -33,7 +33,7 @@ class Program:
     total: int
     loss: torch.Tensor
 
-    def recorded(self) -> Batch:
+    def recorded(self) -> dict[str, torch.Tensor]:
         """The values that the roles had in the recording."""
         return {role: self.trace.tensors[numbers[0]].detach() for role, numbers in self.boundary.numbers.items()}
 
@@ -49,7 +49,9 @@ def program_of(capture: Capture, boundary: Boundary) -> Program:
             ops.append(op)
     for op in ops:
         if plain(op.name) in RANDOM:
-            raise UsageError(f"the recorded loss draws random numbers ({op.name} at {_where(op)}); it cannot be replayed.")
+            raise UsageError(
+                f"the recorded loss draws random numbers ({op.name} at {_where(op)}); it cannot be replayed."
+            )
     return Program(tuple(ops), boundary, capture.trace, total, capture.loss)
 
 
@@ -57,8 +59,14 @@ def _where(op: Op) -> str:
     return f"{display(op.site.file)}:{op.site.line}" if op.site else "an unknown place"
 
 
-def replay(program: Program, batch: Batch, dtype: torch.dtype, cuts: Cuts, interventions: Interventions) -> Run:
-    """Run the program with the batch in place of the boundary; roles that the batch lacks keep their recorded values."""
+def replay(
+    program: Program,
+    batch: Mapping[str, torch.Tensor | float],
+    dtype: torch.dtype,
+    cuts: Cuts,
+    interventions: Interventions,
+) -> Run:
+    """Run the program with the batch in place of the boundary; roles the batch lacks keep their recorded values."""
     leaves = clone({**program.recorded(), **batch}, dtype, DIFFERENTIABLE)
     placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
     given = {role: as_given(leaf) for role, leaf in leaves.items()}
@@ -77,12 +85,19 @@ def replay(program: Program, batch: Batch, dtype: torch.dtype, cuts: Cuts, inter
 
 
 def _perform(
-    op: Op, recorded: Trace, values: dict[int, torch.Tensor], trace: Trace, interventions: Interventions, dtype: torch.dtype
+    op: Op,
+    recorded: Trace,
+    values: dict[int, torch.Tensor],
+    trace: Trace,
+    interventions: Interventions,
+    dtype: torch.dtype,
 ) -> None:
     """One operation on the replayed values; what the program does not make is a constant of the recording."""
     flat, spec = tree_flatten((op.args, op.kwargs))
     numbers = iter(op.inputs)
-    fresh = [_value(next(numbers), recorded, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat]
+    fresh = [
+        _value(next(numbers), recorded, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat
+    ]
     args, kwargs = tree_unflatten(fresh, spec)
     inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
     replacement = interventions.get(op.key)
@@ -108,12 +123,12 @@ def _reads(recorded: Trace, values: Mapping[int, torch.Tensor], trace: Trace) ->
 
 
 def verify(program: Program) -> None:
-    """The replay on the recorded inputs must give the recorded loss bit for bit and the recorded gradients to a few ulp."""
+    """The replay on the recorded inputs must give the recorded loss bit for bit and its gradients to a few ulp."""
     run = replay(program, {}, program.loss.dtype, {}, {})
     if not torch.equal(run.loss.detach(), program.loss.detach()):
         raise UsageError(
-            f"the replay does not reproduce the recorded loss ({run.loss.item():.9g} against {program.loss.item():.9g}); "
-            f"the target is declined rather than audited wrongly."
+            f"the replay does not reproduce the recorded loss ({run.loss.item():.9g} against "
+            f"{program.loss.item():.9g}); the target is declined rather than audited wrongly."
         )
     live = [role for role in program.boundary.numbers if run.leaves[role].requires_grad]
     recorded = [program.trace.tensors[program.boundary.numbers[role][0]] for role in live]
@@ -140,8 +155,9 @@ def _compare_parameters(
     for parameter, expected, found in zip(parameters, want, got, strict=True):
         if not _agree(parameter, expected, found):
             raise UsageError(
-                f"the replay does not reproduce the recorded gradient of a parameter of shape {tuple(parameter.shape)}: "
-                f"the loss reaches it on a path that was not followed. The target is declined rather than audited wrongly."
+                f"the replay does not reproduce the recorded gradient of a parameter of shape "
+                f"{tuple(parameter.shape)}: the loss reaches it on a path that was not followed. The target is "
+                f"declined rather than audited wrongly."
             )
 
 
@@ -192,11 +208,13 @@ def _origins(program: Program) -> dict[str, Op]:
 
 
 def rows_are_free(program: Program) -> bool:
-    """Whether the program can be replayed on another number of rows: nobody read it, and a doubled batch is a mean or a sum."""
+    """Whether another number of rows can be replayed: nobody read it, and a doubled batch is a mean or a sum."""
     inside = {number for op in program.ops for number in (*op.inputs, *op.outputs)}
     if any(read.name in SHAPE_READS and read.in_target and read.value in inside for read in program.trace.reads):
         return False
-    doubled = {role: torch.cat([value, value]) for role, value in program.recorded().items() if isinstance(value, torch.Tensor)}
+    doubled = {
+        role: torch.cat([value, value]) for role, value in program.recorded().items() if isinstance(value, torch.Tensor)
+    }
     try:
         twice = replay(program, doubled, torch.float64, {}, {}).loss.detach()
     except RuntimeError:  # a recorded size stands in the way
@@ -206,7 +224,9 @@ def rows_are_free(program: Program) -> bool:
 
 
 def _layout(program: Program) -> Layout:
-    shapes = {role: tuple(tensor.shape) for role, tensor in program.recorded().items() if isinstance(tensor, torch.Tensor)}
+    shapes = {
+        role: tuple(tensor.shape) for role, tensor in program.recorded().items() if isinstance(tensor, torch.Tensor)
+    }
     tail = shapes["log_prob"][1:]
     tails = {role: shape[1:] for role, shape in shapes.items() if shape[1:] != tail}
     return Layout("recorded", tail, tails)

@@ -18,7 +18,17 @@ from ppo_audit.targets.calling import Call, label
 Interventions = Mapping[OpKey, Intervention]
 DIFFERENTIABLE = frozenset("log_prob value entropy mean log_std std logits".split())
 """Roles that carry a gradient in a trainer; the others come from a buffer and carry none."""
-TOTALS = ("loss", "total_loss", "total", "objective", "loss_total", "actor_loss", "policy_loss", "pg_loss", "loss_objective")
+TOTALS = (
+    "loss",
+    "total_loss",
+    "total",
+    "objective",
+    "loss_total",
+    "actor_loss",
+    "policy_loss",
+    "pg_loss",
+    "loss_objective",
+)
 
 
 @dataclass(frozen=True)
@@ -66,19 +76,21 @@ def call_under_recorder(
     recorder = Recorder(interventions, placed)
     args, kwargs = call.arguments(given, asked)
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
-    numbers = {role: recorder.trace.value_of(given[role]) for role in tensors}
+    numbers = {role: recorder.trace.value_of(seen) for role, seen in given.items() if isinstance(seen, torch.Tensor)}
     with modes_kept(), recorder:
         returned = call.function(*args, **kwargs)
         outputs = named_outputs(returned, label(call.function))
         loss = total_of(outputs, label(call.function))
     made = {op.key: op.outputs[0] for op in recorder.trace.ops}
     numbers |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
-    return Run(loss, recorder.trace.value_of(loss), _inner(returned) | outputs, recorder.trace, tensors, numbers, asked, given)
+    return Run(
+        loss, recorder.trace.value_of(loss), _inner(returned) | outputs, recorder.trace, tensors, numbers, asked, given
+    )
 
 
 @contextlib.contextmanager
 def modes_kept() -> Iterator[None]:
-    """Modes of torch that the target leaves changed are put back, for the next call; random generators go on as they are."""
+    """Modes of torch that the target changed are put back, for the next call; random generators go on as they are."""
     grad_enabled, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     try:
         yield
@@ -88,7 +100,7 @@ def modes_kept() -> Iterator[None]:
 
 
 def as_given(leaf: torch.Tensor | float, device: str = "cpu") -> torch.Tensor | float:
-    """What the target sees, on its device: no leaf of autograd, so that it may write in place as it does in its trainer."""
+    """What the target sees, on its device: no leaf of autograd, so that it may write in place as in its trainer."""
     if not isinstance(leaf, torch.Tensor):
         return leaf
     return (leaf.clone() if leaf.requires_grad else leaf).to(device)
@@ -148,4 +160,3 @@ def total_of(outputs: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
 def _scalar(tensor: torch.Tensor) -> torch.Tensor:
     """A loss given per element counts by its mean, as the caller of such a function reduces it."""
     return tensor if tensor.dim() == 0 else tensor.mean()
-

@@ -1,4 +1,4 @@
-"""The subject: a target made measurable. Rules see rows, roles, terms and the profile, never how the target is called."""
+"""The subject: a target made measurable. Rules see rows, roles, terms and the profile, never how it is called."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Subject:
     evaluate: Evaluate
     roles: Mapping[str, str]
     available: frozenset[str]
-    layout: Layout = Layout()
+    layout: Layout = field(default_factory=Layout)
     scalars: Mapping[str, float] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
     log_prob_sign: int = 1
@@ -82,7 +82,7 @@ class Subject:
         """The same subject with some of its calls replaced; its profile is measured anew."""
         return dataclasses.replace(self, interventions={**self.interventions, **interventions})
 
-    def rows(self, count: int, seed: int | None = None, **roles: torch.Tensor | float) -> Batch:
+    def rows(self, count: int, seed: int | None = None, /, **roles: torch.Tensor | float) -> Batch:
         """An ordinary batch of `count` rows, with `roles` given as rows (count,) or (count, K)."""
         if self.capacity not in (None, count):
             raise NotApplicable(self._fixed_rows())
@@ -96,8 +96,10 @@ class Subject:
     def run(self, batch: Batch, dtype: torch.dtype | None = None) -> Run:
         """Evaluate on a batch whose log-probs are true log-probs, whatever sign the target takes them in."""
         self.count["evaluations"] += 1
-        self.count["cases"] += max((len(v) for v in batch.values() if isinstance(v, torch.Tensor) and v.dim()), default=1)
-        cuts = self.cuts | self.anatomy.cuts if "effective_advantage" in batch else self.cuts
+        self.count["cases"] += max(
+            (len(v) for v in batch.values() if isinstance(v, torch.Tensor) and v.dim()), default=1
+        )
+        cuts = {**self.cuts, **self.anatomy.cuts} if "effective_advantage" in batch else self.cuts
         try:
             return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
         except NotApplicable:
@@ -146,7 +148,12 @@ class Subject:
     ) -> dict[str, torch.Tensor]:
         """The roles that put samples at these log-ratios and effective advantages, as far as the target takes them."""
         old = torch.full_like(log_ratio, -1.5) if old is None else old
-        given = {"old_log_prob": old, "log_prob": old + log_ratio, "advantage": advantage, "effective_advantage": advantage}
+        given = {
+            "old_log_prob": old,
+            "log_prob": old + log_ratio,
+            "advantage": advantage,
+            "effective_advantage": advantage,
+        }
         known = self.available | self.anatomy.cuts.keys()
         return {role: rows for role, rows in given.items() if role in known}
 
@@ -164,7 +171,7 @@ class Subject:
         return self.term("value").row_values(value=value, old_value=old_value, return_=target)
 
     def entropy_gradient(self) -> torch.Tensor:
-        """d loss / d entropy of each of 8 samples, in sign at least: through the spread where entropy is no value of its own."""
+        """d loss / d entropy of each of 8 samples, in sign at least: by way of the spread where there is no entropy."""
         role = next(role for role in ("entropy", "log_std", "std", "logits") if role in self.available)
         run = self.run(self.rows(self.capacity or 8))
         gradient = gradient_of(self.term("entropy").scalar(run), run.leaves[role])
@@ -175,7 +182,7 @@ class Subject:
         return self.layout.gather(role, gradient)
 
     def normalised(self, advantage: torch.Tensor, **roles: torch.Tensor) -> torch.Tensor:
-        """The effective advantage that the loss makes of given ones, shape (N,); itself where it makes nothing of them."""
+        """The effective advantage that the loss makes of given ones, (N,); itself where it makes nothing of them."""
         key = self.anatomy.cuts.get("effective_advantage")
         run = self.run(self.rows(len(advantage), advantage=advantage, **roles))
         made = [op.outputs[0] for op in run.trace.ops if op.key == key]
@@ -213,10 +220,12 @@ class Subject:
     def coupling(self, first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> Location | None:
         """Where rows that are given alike in both come to differ: the call that mixes them with the others."""
         rows = self.capacity or self.whole_groups(_rows(first))
-        one, two = ({role: _padded(values, 0, rows, rows) for role, values in given.items()} for given in (first, second))
+        one, two = (
+            {role: _padded(values, 0, rows, rows) for role, values in given.items()} for given in (first, second)
+        )
         alike = torch.stack([torch.eq(one[role], two[role]) for role in one]).all(0)  # type: ignore[arg-type]
         mixed = lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[alike], b[alike])
-        return self.direct.parting(self.run(self.rows(rows, **one)), self.run(self.rows(rows, **two)), mixed)  # type: ignore[arg-type]
+        return self.direct.parting(self.run(self.rows(rows, **one)), self.run(self.rows(rows, **two)), mixed)
 
     def _blamed(self, error: Exception) -> Exception:
         """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""
@@ -319,6 +328,8 @@ class Term:
         count = size if self.subject.capacity else self.subject.whole_groups(stop - start)
         padded = {role: _padded(values, start, stop, count) for role, values in roles.items()}
         run = self.subject.run(self.subject.rows(count, **padded))
+        if wrt not in run.leaves:
+            raise NotApplicable(f"the loss computes no `{wrt}` that could be told apart")
         gradient = gradient_of(self.scalar(run), run.leaves[wrt])
         rows = gradient if gradient.dim() > 1 and wrt == "value" else self.subject.layout.gather(wrt, gradient)
         sign = self.subject.log_prob_sign if wrt.endswith("log_prob") else 1

@@ -1,7 +1,7 @@
 """Which published variant a policy term is: named only where what was measured equals it to rounding.
 
-A variant is a claim about d loss / d log-prob as a function of log-ratio x and advantage A, about what the ratio belongs to
-(a token or a sequence), and about how tokens are averaged.
+A variant is a claim about d loss / d log-prob as a function of log-ratio x and advantage A, about what the ratio
+belongs to (a token or a sequence), and about how tokens are averaged.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _averaging(subject: Subject) -> str:
         return ", mean over tokens, then over sequences" if torch.allclose(first, TOKENS * second, rtol=1e-4) else ""
     if not torch.allclose(second, long[1, 0].abs(), rtol=1e-4):
         return ", mean over tokens"
-    is_sum = abs(2 * float(second) / subject.profile.scale - 1) < 1e-4
+    is_sum = abs(2 * float(second) - 1) < 1e-4
     return ", sum over tokens, mean over sequences" if is_sum else ", divided by a constant length"
 
 

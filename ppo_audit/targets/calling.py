@@ -111,7 +111,9 @@ def bind(function: Callable[..., Any], overrides: Mapping[str, str], values: Map
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError) as error:
-        raise UsageError(f"`{function!r}` has no signature that can be read ({error}); wrap it in a function.") from error
+        raise UsageError(
+            f"`{function!r}` has no signature that can be read ({error}); wrap it in a function."
+        ) from error
     hints = _hints(function)
     defaults = {p.name: p.default for p in parameters.values() if p.default is not inspect.Parameter.empty}
     named = {parameter: role for role, parameter in overrides.items()}
@@ -134,7 +136,11 @@ def _bind_one(parameter: inspect.Parameter, hint: Any, call: Call) -> Binding | 
     required = parameter.default is inspect.Parameter.empty
     if _is_record(hint):
         return Binding(name, container=hint, keyword=keyword)
-    if role is not None and not _is_flag(parameter) and (required or name in call.values or _takes_role(role, parameter)):
+    if (
+        role is not None
+        and not _is_flag(parameter)
+        and (required or name in call.values or _takes_role(role, parameter))
+    ):
         return Binding(name, role=role, keyword=keyword)
     if not required:
         return None
@@ -144,7 +150,7 @@ def _bind_one(parameter: inspect.Parameter, hint: Any, call: Call) -> Binding | 
 
 
 def _takes_role(role: str, parameter: inspect.Parameter) -> bool:
-    """An optional parameter takes its role if that is a tensor the loss can do with, or a scalar that is switched on."""
+    """An optional parameter takes its role if that is a tensor the loss can use, or a scalar that is switched on."""
     if is_scalar(role):
         return isinstance(parameter.default, int | float)
     return role in ("mask", "entropy", "old_value", "ref_log_prob", "value", "return_", "group", "old_log_prob")
@@ -169,7 +175,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def fill_container(binding: Binding, call: Call, batch: Mapping[str, Any], asked: dict[str, str]) -> Any:
-    """A container with what it is asked for: a dataclass or namedtuple by its fields, else an object that answers names."""
+    """A container with what it is asked for: a dataclass or namedtuple by its fields, else an object with names."""
     if binding.container is Bag:
         return Bag(binding, call, batch, asked)
     filled: dict[str, Any] = {}
@@ -178,7 +184,12 @@ def fill_container(binding: Binding, call: Call, batch: Mapping[str, Any], asked
         if name in call.values:
             filled[name] = call.values[name]
         elif role is not None and not isinstance(default, bool | str) and (role in batch or is_scalar(role)):
-            if is_scalar(role) and default is not inspect.Parameter.empty and role not in batch and role not in call.values:
+            if (
+                is_scalar(role)
+                and default is not inspect.Parameter.empty
+                and role not in batch
+                and role not in call.values
+            ):
                 continue
             asked[f"{binding.name}.{name}"] = role
             filled[name] = call.lookup(name, role, batch)

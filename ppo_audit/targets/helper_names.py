@@ -1,7 +1,7 @@
 """What kind of helper a function is, and what its parameters mean there: `masks` of a GAE function are 1 - done.
 
-A helper is judged alone: returns and advantages of a rollout, normalisers, KL, entropy and log-prob functions. The name of a
-parameter is read in the light of the others, since `next_value` beside rewards is no role of a loss.
+A helper is judged alone: returns and advantages of a rollout, normalisers, KL, entropy and log-prob functions. The name
+of a parameter is read in the light of the others, since `next_value` beside rewards is no role of a loss.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ppo_audit.targets.names import CONTAINER, role_of
 
 ROLLOUT_NAMES: dict[str, str] = {
     "reward": "reward rewards rew rews r r_t rs mb_rewards token_level_rewards",
-    "value": "value values vals val v v_t vs state_values value_preds vpred vpreds baseline baselines mb_values old_values "
-    "critic_values state_value v_tm1",
+    "value": "value values vals val v v_t vs state_values value_preds vpred vpreds baseline baselines mb_values "
+    "old_values critic_values state_value v_tm1",
     "next_value": "next_value next_values values_next next_vals v_next v_tp1 next_state_values next_v bootstrap_values "
     "successor_values next_state_value v_s_next vs_next",
     "last_value": "last_value last_values last_val bootstrap_value bootstrap value_last last_v v_last final_value "
@@ -25,9 +25,9 @@ ROLLOUT_NAMES: dict[str, str] = {
     "final_observation_values",
     "terminated": "terminated terminations terminateds term",
     "truncated": "truncated truncations truncateds time_outs timeouts time_out timeout truncs trunc",
-    "done": "done dones d ds mb_dones masks mask not_dones not_done nonterminals nonterminal non_terminal non_terminals "
-    "continues continuations cont episode_starts episode_start firsts is_first starts terminals terminal is_terminals "
-    "is_terminal is_done is_dones dw dones_t end_flags ended ends",
+    "done": "done dones d ds mb_dones masks mask not_dones not_done nonterminals nonterminal non_terminal "
+    "non_terminals continues continuations cont episode_starts episode_start firsts is_first starts terminals terminal "
+    "is_terminals is_terminal is_done is_dones dw dones_t end_flags ended ends",
     "next_done": "next_done next_dones last_done last_dones next_terminated next_is_first last_mask next_mask",
     "gamma": "gamma discount discount_factor g discount_rate",
     "gae_lambda": "gae_lambda lam lambda_ lmbda lambd lambda_coefficient gae_lam tau gae_tau lamda trace_decay",

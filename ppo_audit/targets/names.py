@@ -10,33 +10,35 @@ import re
 from collections.abc import Mapping
 
 TENSOR_NAMES: dict[str, str] = {
-    "log_prob": "log_prob log_probs logprob logprobs logp logps logpi log_pi log_pi_taken action_log_prob action_log_probs "
-    "actions_log_prob per_token_logps token_logprobs new_log_prob new_log_probs new_logprob new_logprobs newlogprob "
-    "newlogprobs new_logp logp_new log_prob_new log_probs_new curr_log_probs curr_logprobs current_log_probs "
-    "pi_logprobs pi_log_prob neglogp neglogpac neg_log_prob neg_log_probs neglogprob new_neglogp logprob_a_now "
-    "a_logprob_now next_token_logprobs trainer_logprobs new_ll nlp new_nlp lp new_lp log_p log_p_new new_log_p "
-    "policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
+    "log_prob": "log_prob log_probs logprob logprobs logp logps logpi log_pi log_pi_taken action_log_prob "
+    "action_log_probs actions_log_prob per_token_logps token_logprobs new_log_prob new_log_probs new_logprob "
+    "new_logprobs newlogprob newlogprobs new_logp logp_new log_prob_new log_probs_new curr_log_probs curr_logprobs "
+    "current_log_probs pi_logprobs pi_log_prob neglogp neglogpac neg_log_prob neg_log_probs neglogprob new_neglogp "
+    "logprob_a_now a_logprob_now next_token_logprobs trainer_logprobs new_ll nlp new_nlp lp new_lp log_p log_p_new "
+    "new_log_p policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
     "old_log_prob": "old_log_prob old_log_probs old_logprob old_logprobs old_logp old_logps logp_old log_prob_old "
     "log_probs_old logprobs_old old_action_log_probs_batch old_action_log_probs old_per_token_logps prev_log_prob "
-    "prev_log_probs prev_logprobs prev_logp lp_prev behavior_log_prob behavior_log_probs behaviour_log_probs mb_logprobs "
-    "b_logprobs mb_old_logprobs proximal_logprobs pi_old_logprobs sample_log_prob sampled_log_prob oldneglogpac "
-    "old_neglogp old_neglogpac old_neglogprob neglogp_old neglogpac_old old_neg_log_prob old_ll old_log_p log_p_old "
-    "old_lp lp_old old_nlp nlp_old old_log_pi a_logprob stored_log_probs rollout_log_probs behaviour_action_log_probs "
-    "old_log_pi_taken old_actions_log_prob old_logpac old_log_probabilities b_old_logprobs logp_rollout logp_behavior",
+    "prev_log_probs prev_logprobs prev_logp lp_prev behavior_log_prob behavior_log_probs behaviour_log_probs "
+    "mb_logprobs b_logprobs mb_old_logprobs proximal_logprobs pi_old_logprobs sample_log_prob sampled_log_prob "
+    "oldneglogpac old_neglogp old_neglogpac old_neglogprob neglogp_old neglogpac_old old_neg_log_prob old_ll old_log_p "
+    "log_p_old old_lp lp_old old_nlp nlp_old old_log_pi a_logprob stored_log_probs rollout_log_probs "
+    "behaviour_action_log_probs old_log_pi_taken old_actions_log_prob old_logpac old_log_probabilities b_old_logprobs "
+    "logp_rollout logp_behavior",
     "ref_log_prob": "ref_log_prob ref_log_probs ref_logprob ref_logprobs ref_logp ref_logps logp_ref log_prob_ref "
     "log_probs_ref ref_per_token_logps log_probs_base reference_log_probs reference_logprobs "
     "reference_policy_logprobs base_log_probs base_logprobs logprobs_ref ref_lp lp_ref teacher_logp",
     "advantage": "advantage advantages adv advs a_hat adv_targ gae gaes mb_advantages mb_advantage b_advantages "
     "adv_batch sampled_advantages batch_advantages b_adv mb_adv advantage_batch target_weights weights_adv",
-    "value": "value values new_value new_values newvalue newvalues values_pred value_pred vpred vpreds "
-    "state_value state_values predicted_values pred_values v vf_preds vs_pred values_new value_new v_pred baseline critic "
+    "value": "value values new_value new_values newvalue newvalues values_pred value_pred vpred vpreds state_value "
+    "state_values predicted_values pred_values v vf_preds vs_pred values_new value_new v_pred baseline critic "
     "quantiles new_quantiles pred_quantiles quantile_values value_quantiles new_vpred v_new v_now",
-    "old_value": "old_value old_values value_old values_old old_vpred old_vpreds oldvpred value_preds value_preds_batch mb_values "
-    "mb_old_values b_values sampled_values old_state_values old_quantiles quantiles_old v_old old_v prev_values "
-    "behavior_value oldvalue oldvalues v_s rollout_values stored_values vpred_old prev_value",
+    "old_value": "old_value old_values value_old values_old old_vpred old_vpreds oldvpred value_preds "
+    "value_preds_batch mb_values mb_old_values b_values sampled_values old_state_values old_quantiles quantiles_old "
+    "v_old old_v prev_values behavior_value oldvalue oldvalues v_s rollout_values stored_values vpred_old prev_value",
     "return_": "return_ returns ret rets return_batch value_target value_targets target_value target_values mb_returns "
-    "b_returns mb_return v_target v_targ v_targs target_return target_returns td_target td_targets targets target target_quantiles quantile_targets "
-    "sampled_returns lambda_returns vs ret_batch rtg rewards_to_go value_returns r_target",
+    "b_returns mb_return v_target v_targ v_targs target_return target_returns td_target td_targets targets target "
+    "target_quantiles quantile_targets sampled_returns lambda_returns vs ret_batch rtg rewards_to_go value_returns "
+    "r_target",
     "entropy": "entropy entropies dist_entropy ent curr_entropy policy_entropy policy_entropies token_entropy "
     "per_token_entropy action_entropy entropys dist_entropies",
     "mask": "mask masks response_mask loss_mask action_mask action_masks completion_mask valid valids valid_mask "
@@ -47,7 +49,8 @@ TENSOR_NAMES: dict[str, str] = {
     "logits": "logits action_logits policy_logits new_logits pi_logits",
     "old_logits": "old_logits logits_old behavior_logits",
     "mean": "mean means mu mus action_mean mean_new new_mean new_mu loc policy_mean",
-    "log_std": "log_std log_stds logstd action_logstd new_log_std log_std_new log_sigma logsigma log_scale policy_log_std",
+    "log_std": "log_std log_stds logstd action_logstd new_log_std log_std_new log_sigma logsigma log_scale "
+    "policy_log_std",
     "std": "std stds sigma sigmas action_std new_std std_new new_sigma scale",
     "old_mean": "old_mean old_means mean_old old_mu mu_old old_loc behavior_mean",
     "old_log_std": "old_log_std old_log_stds log_std_old old_logstd old_log_sigma behavior_log_std",
@@ -69,11 +72,12 @@ SCALAR_NAMES: dict[str, str] = {
     "clip_range_high": "clip_range_high epsilon_high eps_high clip_high clip_eps_high clip_ratio_high high_clip "
     "cliprange_high epsilon_hi clip_higher",
     "clip_range_value": "clip_range_vf clip_range_value cliprange_value value_clip vf_clip clip_value value_clip_range "
-    "vf_clip_param clip_eps_vf value_clip_eps vf_clip_range vf_clip_coef value_eps clip_vf v_clip value_clip_param cliprange_vf",
+    "vf_clip_param clip_eps_vf value_clip_eps vf_clip_range vf_clip_coef value_eps clip_vf v_clip value_clip_param "
+    "cliprange_vf",
     "value_coef": "vf_coef value_coef value_loss_coef v_coef critic_coef vf_coeff value_coeff vf_loss_coeff c1 c_v "
     "critic_coeff value_weight value_loss_weight vf_weight c_value",
-    "entropy_coef": "ent_coef entropy_coef entropy_coeff ent_coeff entropy_weight entropy_cost c2 c_e entropy_loss_coef "
-    "beta_entropy ent_weight entropy_bonus c_entropy",
+    "entropy_coef": "ent_coef entropy_coef entropy_coeff ent_coeff entropy_weight entropy_cost c2 c_e "
+    "entropy_loss_coef beta_entropy ent_weight entropy_bonus c_entropy",
     "kl_coef": "kl_coef kl_coeff kl_beta beta kl_loss_coef kl_weight kl_ctl kl_penalty_coef beta_kl init_kl_coef",
     "gamma": "gamma discount discount_factor",
     "gae_lambda": "gae_lambda lam lambda_ lambda_coefficient gae_lam",

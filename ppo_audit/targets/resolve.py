@@ -26,7 +26,9 @@ def resolve(spec: str) -> Any:
     module = _from_file(Path(place)) if place.endswith(".py") else _from_module(place)
     if not attribute:
         names = ", ".join(f"`{place}:{name}`" for name in _callables(module)[:5])
-        raise UsageError(f"`{spec}` names a module; expected one of its functions, such as {names or '`module:function`'}.")
+        raise UsageError(
+            f"`{spec}` names a module; expected one of its functions, such as {names or '`module:function`'}."
+        )
     return functools.reduce(functools.partial(_attribute, spec), attribute.split("."), module)
 
 
@@ -140,8 +142,8 @@ def as_function(target: Any, spec: str, values: Mapping[str, Any]) -> Callable[.
         return target.forward
     if not callable(target):
         raise UsageError(
-            f"`{spec}` is a `{type(target).__name__}`, which is not callable; expected a function, a class or an instance "
-            f"with `__call__` that computes a loss."
+            f"`{spec}` is a `{type(target).__name__}`, which is not callable; expected a function, a class or an "
+            f"instance with `__call__` that computes a loss."
         )
     if inspect.isroutine(target) or isinstance(target, functools.partial):
         return _bound(target, spec)
@@ -155,8 +157,8 @@ def _bound(function: Any, spec: str) -> Callable[..., Any]:
     if not (parameters[:1] == ["self"] and owner and "<locals>" not in owner):
         return function  # type: ignore[no-any-return]
     module = sys.modules[function.__module__]
-    instance = _instance(functools.reduce(getattr, owner.split("."), module), spec, {})
-    return getattr(instance, function.__name__)  # type: ignore[no-any-return]
+    cls: Any = functools.reduce(getattr, owner.split("."), module)
+    return getattr(_instance(cls, spec, {}), function.__name__)  # type: ignore[no-any-return]
 
 
 def _instance(cls: type, spec: str, values: Mapping[str, Any]) -> Any:

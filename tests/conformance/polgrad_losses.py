@@ -1,4 +1,4 @@
-"""The ten loss functions of polgrad as installed: its one configurable loss, with each algorithm's published configuration."""
+"""The ten loss functions of polgrad as installed: its one configurable loss, as published for each algorithm."""
 
 from dataclasses import replace
 from functools import partial

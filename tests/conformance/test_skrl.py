@@ -1,4 +1,4 @@
-"""skrl's `compute_gae` as installed: by default a time limit does not end the trace, and nothing else is wrong with it."""
+"""skrl's `compute_gae` as installed: by default a time limit does not end the trace, and nothing else is wrong."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ def parts():
     network = torch.nn.Sequential(torch.nn.Linear(3, 4), NormalParamExtractor())
     actor = ProbabilisticTensorDictSequential(
         TensorDictModule(network, ["observation"], ["loc", "scale"]),
-        ProbabilisticTensorDictModule(["loc", "scale"], ["action"], distribution_class=IndependentNormal, return_log_prob=True),
+        ProbabilisticTensorDictModule(
+            ["loc", "scale"], ["action"], distribution_class=IndependentNormal, return_log_prob=True
+        ),
     )
     critic = TensorDictModule(torch.nn.Linear(3, 1), ["observation"], ["state_value"])
     return actor, critic

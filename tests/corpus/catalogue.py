@@ -9,7 +9,8 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "correct"
+HERE = Path(__file__).parent
+FOLDER = HERE / "correct"
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Correct:
     style: str = "function"
     hazards: tuple[str, ...] = ()
     note: str = ""
+    kind: str = "loss"
+    folder: str = "correct"
 
     @property
     def path(self) -> Path:
-        return FOLDER / f"{self.name}.py"
+        return HERE / self.folder / f"{self.name}.py"
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,17 @@ class Fault:
     note: str = ""
     at: str = ""
     """Text of the line where the finding belongs, where the edit leaves nothing of its own behind: an omission."""
+    folder: str = "correct"
+
+    @property
+    def before(self) -> str:
+        """The text of the correct file."""
+        return (HERE / self.folder / f"{self.base}.py").read_text()
 
 
 def source_of(fault: Fault) -> str:
     """The text of the faulty file."""
-    text = (FOLDER / f"{fault.base}.py").read_text()
+    text = fault.before
     count = text.count(fault.old)
     assert count == 1, f"`{fault.name}`: its old text occurs {count} times in {fault.base}.py, expected once"
     return text.replace(fault.old, fault.new)
@@ -49,8 +58,7 @@ def source_of(fault: Fault) -> str:
 
 def edited_line(fault: Fault) -> int:
     """The number (from 1) of the first line at which the faulty file differs from its base."""
-    before = (FOLDER / f"{fault.base}.py").read_text().splitlines()
-    after = source_of(fault).splitlines()
+    before, after = fault.before.splitlines(), source_of(fault).splitlines()
     for number, (old, new) in enumerate(zip(before, after, strict=False), start=1):
         if old != new:
             return number
@@ -59,7 +67,7 @@ def edited_line(fault: Fault) -> int:
 
 def lines_of(fault: Fault) -> set[int]:
     """The lines, from 1, at which a finding is in its place: all that the edit changes or adds, or the line of `at`."""
-    before, after = (text.splitlines() for text in ((FOLDER / f"{fault.base}.py").read_text(), source_of(fault)))
+    before, after = fault.before.splitlines(), source_of(fault).splitlines()
     if fault.at:
         return {number for number, line in enumerate(after, start=1) if fault.at in line}
     matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)

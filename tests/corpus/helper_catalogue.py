@@ -1,50 +1,21 @@
 """The corpus of helpers: functions that are judged alone, and faults as one edit each of a correct one.
 
-`kind` is what the tool must take a helper for. `attribute` is the function of the file that is audited. Faults are written
-as in `catalogue.py`: `old` occurs exactly once in its base and is replaced by `new`.
+`kind` is what the tool must take a helper for. `attribute` is the function of the file that is audited. Faults are
+written as in `catalogue.py`: `old` occurs exactly once in its base and is replaced by `new`.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
-FOLDER = Path(__file__).parent / "helpers"
+from .catalogue import HERE, Correct
+from .catalogue import Fault as AnyFault
 
-
-@dataclass(frozen=True)
-class Helper:
-    name: str
-    attribute: str
-    kind: str
-    note: str = ""
-
-    @property
-    def path(self) -> Path:
-        return FOLDER / f"{self.name}.py"
+FOLDER = HERE / "helpers"
+Fault = partial(AnyFault, folder="helpers")
 
 
-@dataclass(frozen=True)
-class Fault:
-    name: str
-    base: str
-    old: str
-    new: str
-    rule: str
-    source: str = ""
-
-
-def source_of(fault: Fault) -> str:
-    """The text of the faulty file."""
-    text = (FOLDER / f"{fault.base}.py").read_text()
-    count = text.count(fault.old)
-    assert count == 1, f"`{fault.name}`: its old text occurs {count} times in {fault.base}.py, expected once"
-    return text.replace(fault.old, fault.new)
-
-
-def write(fault: Fault, folder: Path) -> Path:
-    """The faulty file, written into `folder` under the fault's name."""
-    path = folder / f"{fault.name}.py"
-    path.write_text(source_of(fault))
-    return path
+def Helper(name: str, attribute: str, kind: str, note: str = "") -> Correct:
+    """A correct helper: the function of a file, and what the tool must take it for."""
+    return Correct(name, attribute, kind, note=note, kind=kind, folder="helpers")
 
 
 HELPERS = (
@@ -107,16 +78,16 @@ FAULTS = (
     Fault("discount_from_the_wrong_side", "rewards_to_go", "reward + gamma * discounted_reward",
           "gamma * (reward + discounted_reward)", "PPO602", "G02"),
     # 603 the recursion ----------------------------------------------------------------------------------------------
-    Fault("loop_not_reversed", "gae_masks", "in reversed(range(rewards.size(0)))", "in range(rewards.size(0))", "PPO603",
-          "G10"),
+    Fault("loop_not_reversed", "gae_masks", "in reversed(range(rewards.size(0)))", "in range(rewards.size(0))",
+          "PPO603", "G10"),
     Fault("lambda_ignored", "gae_truncation", "gamma * lmbda * not_done[t]", "gamma * not_done[t]", "PPO603", "G05"),
     Fault("gamma_missing_in_decay", "gae_numpy", "gamma * lam * alive * carry", "lam * alive * carry", "PPO603", "G16"),
     Fault("carry_from_own_slot", "gae_batch_first", "(1 - dones[:, t]) * carry", "(1 - dones[:, t]) * advantages[:, t]",
           "PPO603", "R136 4kasha/CartPole_PPO#1"),
     Fault("carry_never_kept", "gae_cleanrl", "advantages[t] = lastgaelam = delta", "advantages[t] = delta", "PPO603",
           "R136 4kasha/CartPole_PPO#1"),
-    Fault("list_not_restored", "gae_lists", "returns.insert(0, gae + values[step])", "returns.append(gae + values[step])",
-          "PPO603", "F35 gone wrong"),
+    Fault("list_not_restored", "gae_lists", "returns.insert(0, gae + values[step])",
+          "returns.append(gae + values[step])", "PPO603", "F35 gone wrong"),
     Fault("decay_exponent_one_high", "gae_matrix", ".clamp(min=0)", ".clamp(min=1)", "PPO603", "R161"),
     Fault("tokens_not_turned_back", "gae_tokens", "reversed_advantages[::-1]", "reversed_advantages", "PPO603", "G22"),
     Fault("lambda_squared", "gae_normalised", "lambda_coefficient * advantage", "lambda_coefficient**2 * advantage",
@@ -124,13 +95,13 @@ FAULTS = (
     # 604 termination ------------------------------------------------------------------------------------------------
     Fault("carry_through_ends", "gae_numpy", "gamma * lam * alive * carry", "gamma * lam * carry", "PPO604",
           "R140 PaddlePaddle/PARL#47"),
-    Fault("bootstrap_through_ends", "gae_batch_first", "following * (1 - dones) - values", "following - values", "PPO604",
-          "R142 MorvanZhou/Reinforcement-learning-with-tensorflow#153"),
+    Fault("bootstrap_through_ends", "gae_batch_first", "following * (1 - dones) - values", "following - values",
+          "PPO604", "R142 MorvanZhou/Reinforcement-learning-with-tensorflow#153"),
     Fault("flag_one_step_early", "gae_masks", "value_preds[step + 1] * masks[step + 1]",
           "value_preds[step + 1] * masks[step]", "PPO604", "R131 hill-a/stable-baselines#385"),
     Fault("flags_inverted", "td_lambda_returns", "not_done = 1.0 - dones", "not_done = dones", "PPO604", "G07"),
-    Fault("whole_error_masked", "gae_lists", "(1 - dones[step]) - values[step]", "(1 - dones[step]) - values[step] * (1 - dones[step])",
-          "PPO604", "G07"),
+    Fault("whole_error_masked", "gae_lists", "(1 - dones[step]) - values[step]",
+          "(1 - dones[step]) - values[step] * (1 - dones[step])", "PPO604", "G07"),
     Fault("carry_reset_on_wrong_side", "gae_cleanrl", "gamma * gae_lambda * nextnonterminal * lastgaelam",
           "gamma * gae_lambda * (1 - dones[t]) * lastgaelam", "PPO604", "R137 alessiodm/drl-zh#13"),
     Fault("episodes_strung_together", "rewards_to_go", "        if is_terminal:\n", "        if False:\n", "PPO604",
@@ -139,37 +110,44 @@ FAULTS = (
           "            next_non_terminal = 1.0\n", "PPO604", "R143 openai/spinningup#257"),
     Fault("target_through_ends", "one_step_advantage", "next_values * (1 - dones)", "next_values", "PPO604", "R142"),
     # 605 truncation -------------------------------------------------------------------------------------------------
-    Fault("truncation_ignored", "gae_truncation", "not_terminated * (1.0 - truncated.to(value.dtype))", "not_terminated",
-          "PPO605", "R145 Toni-SM/skrl#259"),
+    Fault("truncation_ignored", "gae_truncation", "not_terminated * (1.0 - truncated.to(value.dtype))",
+          "not_terminated", "PPO605", "R145 Toni-SM/skrl#259"),
     Fault("reset_value_as_successor", "gae_folded", "alive = 1.0 - torch.maximum(terminated, truncated)",
           "alive = 1.0 - terminated", "PPO605", "R152 pytorch/rl b28e4a462"),
-    Fault("carry_through_truncation", "gae_matrix", "ended = (terminated + truncated).clamp(max=1.0)", "ended = terminated",
-          "PPO605", "R160 micdoh/XLRON#34"),
+    Fault("carry_through_truncation", "gae_matrix", "ended = (terminated + truncated).clamp(max=1.0)",
+          "ended = terminated", "PPO605", "R160 micdoh/XLRON#34"),
     # 606 targets ----------------------------------------------------------------------------------------------------
-    Fault("returns_are_advantages", "gae_cleanrl", "returns = advantages + values", "returns = advantages", "PPO606", "G14"),
-    Fault("returns_of_normalised", "gae_normalised", "    returns = advantages + values\n    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n",
-          "    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n    returns = advantages + values\n", "PPO606", "A11"),
-    Fault("returns_minus_values", "gae_folded", "return adv, adv + values", "return adv, adv - values", "PPO606", "G14"),
-    Fault("returns_of_other_values", "gae_numpy", "advantages + values[:-1]", "advantages + values[1:]", "PPO606", "G14"),
+    Fault("returns_are_advantages", "gae_cleanrl", "returns = advantages + values", "returns = advantages", "PPO606",
+          "G14"),
+    Fault("returns_of_normalised", "gae_normalised", "    returns = advantages + values\n"
+          "    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n",
+          "    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)\n"
+          "    returns = advantages + values\n", "PPO606", "A11"),
+    Fault("returns_minus_values", "gae_folded", "return adv, adv + values", "return adv, adv - values", "PPO606",
+          "G14"),
+    Fault("returns_of_other_values", "gae_numpy", "advantages + values[:-1]", "advantages + values[1:]", "PPO606",
+          "G14"),
     # 607 environments -----------------------------------------------------------------------------------------------
-    Fault("carry_is_a_mean", "gae_truncation", "lmbda * not_done[t] * carry", "lmbda * not_done[t] * carry.mean()", "PPO607", "G15"),
+    Fault("carry_is_a_mean", "gae_truncation", "lmbda * not_done[t] * carry", "lmbda * not_done[t] * carry.mean()",
+          "PPO607", "G15"),
     Fault("delta_of_summed_values", "gae_cleanrl", "nextvalues * nextnonterminal - values[t]",
           "nextvalues.mean() * nextnonterminal - values[t]", "PPO607", "G15"),
-    Fault("time_flattened", "gae_batch_first", "(1 - dones[:, t]) * carry", "(1 - dones[:, t]) * carry.roll(1)", "PPO607",
-          "G15"),
+    Fault("time_flattened", "gae_batch_first", "(1 - dones[:, t]) * carry", "(1 - dones[:, t]) * carry.roll(1)",
+          "PPO607", "G15"),
     # 608 hidden constants -------------------------------------------------------------------------------------------
-    Fault("rewards_clipped_inside", "gae_batch_first", "deltas = rewards + gamma", "deltas = rewards.clamp(-1, 1) + gamma",
-          "PPO608", "G19"),
-    Fault("advantage_clipped_inside", "gae_masks", "delta = rewards[step] +", "delta = rewards[step].tanh() +", "PPO608",
-          "G11"),
+    Fault("rewards_clipped_inside", "gae_batch_first", "deltas = rewards + gamma",
+          "deltas = rewards.clamp(-1, 1) + gamma", "PPO608", "G19"),
+    Fault("advantage_clipped_inside", "gae_masks", "delta = rewards[step] +", "delta = rewards[step].tanh() +",
+          "PPO608", "G11"),
     # 609 dtype ------------------------------------------------------------------------------------------------------
-    Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()", "not_dones = 1 - dones", "PPO609", "G21"),
+    Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()", "not_dones = 1 - dones", "PPO609",
+          "G21"),
     # 801 to 806 groups ----------------------------------------------------------------------------------------------
     Fault("mean_over_the_batch", "group_rows", "rewards.mean(axis=1, keepdims=True)", "rewards.mean()", "PPO802",
           "R118 XU-YIJIE/grpo-flat#2"),
     Fault("no_group_mean", "group_view", "(rewards - mean_grouped)", "rewards", "PPO801", "Q02"),
-    Fault("ids_mean_over_the_batch", "group_ids", "centred = rewards - mean[prompt_ids]", "centred = rewards - rewards.mean()",
-          "PPO802", "R118"),
+    Fault("ids_mean_over_the_batch", "group_ids", "centred = rewards - mean[prompt_ids]",
+          "centred = rewards - rewards.mean()", "PPO802", "R118"),
     Fault("repeat_for_interleave", "group_view", "mean_grouped.repeat_interleave(num_generations, dim=0)",
           "mean_grouped.repeat(num_generations)", "PPO802", "Q12"),
     Fault("rows_and_columns_swapped", "dr_grpo", "means = rewards.view(-1, group_size).mean(dim=-1, keepdim=True)",
@@ -178,9 +156,9 @@ FAULTS = (
     Fault("numpy_epsilon_forgotten", "group_rows", "(std + 1e-6)", "std", "PPO803", "Q04"),
     Fault("first_answer_as_baseline", "dr_grpo", "means = rewards.view(-1, group_size).mean(dim=-1, keepdim=True)",
           "means = rewards.view(-1, group_size)[:, :1]", "PPO804", "Q06"),
-    Fault("advantages_of_neighbours", "rloo", "(grouped - baseline).flatten()", "(grouped - baseline).roll(1, 1).flatten()",
-          "PPO804", "Q06"),
-    Fault("group_variance_for_std", "group_view", "rewards.view(-1, num_generations).std(dim=1)",
+    Fault("advantages_of_neighbours", "rloo", "(grouped - baseline).flatten()",
+          "(grouped - baseline).roll(1, 1).flatten()", "PPO804", "Q06"),
+    Fault("helper_group_variance_for_std", "group_view", "rewards.view(-1, num_generations).std(dim=1)",
           "rewards.view(-1, num_generations).var(dim=1)", "PPO805", "Q07"),
     Fault("group_root_forgotten", "group_ids", "variance[prompt_ids].sqrt()", "variance[prompt_ids]", "PPO805", "Q07"),
     Fault("batch_variance", "group_batch_std", "centred.std()", "centred.var()", "PPO805", "Q07"),
@@ -188,19 +166,27 @@ FAULTS = (
           "scatter_add(0, prompt_ids, centred**2) / (count - 1)", "PPO806", "Q14"),
     # 202, 203 normalisers -------------------------------------------------------------------------------------------
     Fault("guard_lost", "normalise_guarded", "if len(advantages) > 1:", "if True:", "PPO202", "implementations H2"),
-    Fault("helper_epsilon_forgotten", "standardise_numpy", "(adv.std(ddof=0) + 1e-8)", "adv.std(ddof=0)", "PPO202", "A04"),
+    Fault("helper_epsilon_forgotten", "standardise_numpy", "(adv.std(ddof=0) + 1e-8)", "adv.std(ddof=0)", "PPO202",
+          "A04"),
     Fault("helper_variance_for_std", "normalise_guarded", "advantages.std()", "advantages.var()", "PPO203", "A06"),
-    Fault("helper_parenthesis_lost", "normalise_guarded", "(advantages - advantages.mean()) / (advantages.std() + 1e-8)",
+    Fault("helper_parenthesis_lost", "normalise_guarded",
+          "(advantages - advantages.mean()) / (advantages.std() + 1e-8)",
           "advantages - advantages.mean() / (advantages.std() + 1e-8)", "PPO203", "R116 Omegastick/pytorch-cpp-rl#14"),
     # 403, 411, 412 entropy and KL helpers ---------------------------------------------------------------------------
     Fault("entropy_minus_lost", "entropy_categorical", "return -(log_p", "return (log_p", "PPO403", "E02"),
-    Fault("entropy_in_bits", "entropy_categorical", "(log_p.exp() * log_p)", "(log_p.exp() * log_p / 0.6931471805599453)", "PPO403", "E02"),
+    Fault("entropy_in_bits", "entropy_categorical", "(log_p.exp() * log_p)",
+          "(log_p.exp() * log_p / 0.6931471805599453)", "PPO403", "E02"),
     Fault("entropy_without_p", "entropy_categorical", "(log_p.exp() * log_p)", "(log_p)", "PPO403", "E06"),
-    Fault("entropy_constant_lost", "entropy_gaussian", "math.log(2 * math.pi * math.e)", "math.log(2 * math.pi)", "PPO403", "E05"),
-    Fault("helper_k3_reversed", "kl_estimators", "(-log_ratio).exp() - 1 + log_ratio", "log_ratio.exp() - 1 - log_ratio", "PPO412", "R094"),
-    Fault("helper_k3_without_one", "kl_estimators", "(-log_ratio).exp() - 1 + log_ratio", "(-log_ratio).exp() + log_ratio", "PPO411", "K01"),
-    Fault("helper_kl_negative", "kl_categorical", "(old_log_p - log_p)", "(log_p - old_log_p)", "PPO411", "R092 lucidrains/PaLM-rlhf-pytorch"),
-    Fault("helper_kl_half_twice", "kl_gaussians", "0.5 * (variance_ratio + distance - 1)", "0.25 * (variance_ratio + distance - 1)", "PPO412", "K03"),
+    Fault("entropy_constant_lost", "entropy_gaussian", "math.log(2 * math.pi * math.e)", "math.log(2 * math.pi)",
+          "PPO403", "E05"),
+    Fault("helper_k3_reversed", "kl_estimators", "(-log_ratio).exp() - 1 + log_ratio",
+          "log_ratio.exp() - 1 - log_ratio", "PPO412", "R094"),
+    Fault("helper_k3_without_one", "kl_estimators", "(-log_ratio).exp() - 1 + log_ratio",
+          "(-log_ratio).exp() + log_ratio", "PPO411", "K01"),
+    Fault("helper_kl_negative", "kl_categorical", "(old_log_p - log_p)", "(log_p - old_log_p)", "PPO411",
+          "R092 lucidrains/PaLM-rlhf-pytorch"),
+    Fault("helper_kl_half_twice", "kl_gaussians", "0.5 * (variance_ratio + distance - 1)",
+          "0.25 * (variance_ratio + distance - 1)", "PPO412", "K03"),
     Fault("helper_kl_without_minus_one", "kl_gaussians", "distance - 1))", "distance))", "PPO411", "K01"),
 )
 # fmt: on

@@ -63,7 +63,11 @@ def parts_of(loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_coefficients_are_read_off_whatever_the_style(loss):
     _, _, _, parts = parts_of(loss)
-    assert {part.family: pytest.approx(abs(part.coefficient)) for part in parts} == {"policy": 1, "value": 0.5, "entropy": 0.01}
+    assert {part.family: pytest.approx(abs(part.coefficient)) for part in parts} == {
+        "policy": 1,
+        "value": 0.5,
+        "entropy": 0.01,
+    }
 
 
 @pytest.mark.parametrize("loss", LOSSES)
