@@ -1,12 +1,15 @@
 """Real trainers, unmodified: a script in CleanRL's manner with its faulty twins, and Stable-Baselines3 as installed."""
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from ppo_audit import audit
 from ppo_audit.findings import Severity
 from ppo_audit.recipes import stable_baselines3
+from ppo_audit.reports import render
 from tests.targets.cleanrl_faults import FAULTS, edited_line, write
 
 SCRIPT = Path(__file__).parent / "targets" / "cleanrl_manner.py"
@@ -55,3 +58,7 @@ class TestStableBaselines3:
         assert found["PPO302"].variant == "clip_range_vf=0.2"
         assert "th.exp(" in found["PPO101"].location.code
         assert "th.clamp(" in found["PPO302"].location.code
+
+    def test_the_json_report_validates_against_the_schema(self, report):
+        schema = json.loads((Path(__file__).parents[2] / "shared" / "design" / "report.schema.json").read_text())
+        jsonschema.validate(json.loads(render(report, "json")), schema)

@@ -2,7 +2,9 @@
 
 import inspect
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from ppo_audit import audit
@@ -65,3 +67,8 @@ def test_two_audits_give_the_same_report_but_for_timings(report):
         for key in ("seconds", "outcomes"):
             entry.pop(key)
     assert first == second
+
+
+def test_its_json_report_validates_against_the_schema(report):
+    schema = json.loads((Path(__file__).parents[2] / "shared" / "design" / "report.schema.json").read_text())
+    jsonschema.validate(json.loads(render(report, "json")), schema)
