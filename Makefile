@@ -48,5 +48,5 @@ $(TOOL): pyproject.toml
 	touch $@
 
 $(DEV): $(TOOL)
-	$(INSTALL) --group dev --group conformance
+	$(INSTALL) --editable ".[train]" --group dev --group conformance
 	touch $@
