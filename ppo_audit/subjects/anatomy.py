@@ -109,15 +109,8 @@ def _sources(subject: Subject) -> dict[str, Op]:
     return {f"{role}_source": op for role, op in subject.origins.items()}
 
 
-def _sites(
-    run: Run,
-    parts: Sequence[Part],
-    policy: Sequence[Part],
-    ops: Sequence[Op],
-    roles: Mapping[int, Roles],
-    advantage: Op | None,
-) -> dict[str, Op]:
-    """The operation that makes each named quantity; later names may be missing where the loss has no such thing."""
+def _term_sites(run: Run, parts: Sequence[Part], policy: Sequence[Part]) -> dict[str, Op]:
+    """Where each term is made, added to the total, and reduced."""
     makers = producers(run.trace)
     sites = {part.family: makers[part.atom] for part in reversed(parts) if part.atom in makers}
     sites.update(("policy", makers[part.atom]) for part in policy if part.atom in makers)
@@ -125,6 +118,12 @@ def _sites(
     sites |= {f"{part.family}_reduction": part.ops[-1] for part in parts if part.ops}
     if run.total in makers:
         sites["total"] = makers[run.total]
+    return sites
+
+
+def _ratio_sites(run: Run, ops: Sequence[Op], roles: Mapping[int, Roles]) -> dict[str, Op]:
+    """The ratio, the difference under it, and what clamps either."""
+    makers, sites = producers(run.trace), dict[str, Op]()
     for exponential, first, second in log_ratios(ops, roles):
         sites.setdefault("ratio", exponential)  # the first is the ratio itself, a later one its clipped copy
         sites.update(("log_ratio", op) for op in ops if first in op.inputs and second in op.inputs)
@@ -134,6 +133,19 @@ def _sites(
     guards = [op for op in ops if exponentials and all(_precedes(op, each, makers) for each in exponentials)]
     sites.update(("log_ratio_clamp", op) for op in guards)
     sites.update(("clip", op) for op in ops if _clamps_ratio(op, roles) and op not in guards)
+    return sites
+
+
+def _sites(
+    run: Run,
+    parts: Sequence[Part],
+    policy: Sequence[Part],
+    ops: Sequence[Op],
+    roles: Mapping[int, Roles],
+    advantage: Op | None,
+) -> dict[str, Op]:
+    """The operation that makes each named quantity; later names may be missing where the loss has no such thing."""
+    sites = _term_sites(run, parts, policy) | _ratio_sites(run, ops, roles)
     sites.update(
         ("surrogate", op) for op in ops if _chooses(op, roles) and "log_prob" in roles.get(op.outputs[0], NONE)
     )

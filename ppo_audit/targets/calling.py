@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-import torch
-
 from ppo_audit.errors import UsageError
 from ppo_audit.targets.names import CONTAINER, DEFAULT_VALUES, MODEL, ROLES, is_scalar, role_of
 
@@ -234,7 +232,3 @@ def label(function: Any) -> str:
     """A name for a callable in messages."""
     function = getattr(function, "func", function)  # of a functools.partial, what it calls
     return getattr(function, "__qualname__", None) or type(function).__name__
-
-
-def is_differentiable(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.requires_grad
