@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from ppo_audit.findings import Location
+
+Parsed = TypeVar("Parsed")
 
 
 class UsageError(Exception):
@@ -17,6 +19,26 @@ class UsageError(Exception):
     """
 
     exit_code = 2
+
+
+class Complaints:
+    """Keeps what the user got wrong, so that he hears of all of it at once."""
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+
+    def hear(self, parse: Callable[[], Parsed], otherwise: Parsed) -> Parsed:
+        """What `parse` returns; `otherwise` where it refuses, and its message is kept."""
+        try:
+            return parse()
+        except UsageError as error:
+            self._messages.append(str(error))
+            return otherwise
+
+    def stop(self) -> None:
+        """Refuse to go on if anything was wrong."""
+        if self._messages:
+            raise UsageError("\n".join(self._messages))
 
 
 class NotApplicable(Exception):

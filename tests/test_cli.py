@@ -53,7 +53,7 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report | BaseException],
 @pytest.fixture
 def one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page(Rule("PPO101", "ratio-overflow", "ratio", Severity.CRITICAL), "A title.", {}, TEXT, Path("x.py"))
-    monkeypatch.setattr(cli, "catalogue", lambda: {"PPO101": page})
+    monkeypatch.setattr("ppo_audit.commands.rules.catalogue", lambda: {"PPO101": page})
     monkeypatch.setattr("ppo_audit.settings.catalogue", lambda paths=(): {"PPO101": page})
 
 

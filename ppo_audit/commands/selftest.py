@@ -1,0 +1,26 @@
+"""`ppo-audit selftest`: the rules under test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppo_audit.commands.writing import write
+
+
+def selftest(
+    output: Annotated[Path | None, typer.Option(help="Store the matrix in this file.", metavar="FILE")] = None,
+    against: Annotated[Path | None, typer.Option(help="Fail where a cell got worse.", metavar="FILE")] = None,
+) -> None:
+    """Inject every fault of the corpus, run the rules, and show how many are found, owned and placed."""
+    from ppo_audit import selftest as workshop
+
+    cells = workshop.run()
+    lost = workshop.worse(json.loads(against.read_text()), cells) if against else []
+    print("\n".join([*workshop.table(cells), *lost]))
+    if output:
+        write(output, workshop.matrix(cells))
+    raise typer.Exit(int(bool(lost) or not workshop.figures(cells).meets_the_goal()))

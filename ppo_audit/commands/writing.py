@@ -1,0 +1,63 @@
+"""Reports and files written where the user asked for them, and nowhere else."""
+
+from __future__ import annotations
+
+import enum
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from ppo_audit import reports
+from ppo_audit.errors import UsageError
+from ppo_audit.findings import Report
+
+WIDEST = 120
+UNKNOWN_WIDTH = 100
+
+
+class ReportFormat(enum.StrEnum):
+    """How a report is written."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+FORMAT_OF_SUFFIX = {".md": ReportFormat.MARKDOWN, ".json": ReportFormat.JSON}
+
+
+def deliver(report: Report, chosen: ReportFormat | None, output: Path | None) -> None:
+    """Print the report, or write it to a file and print the verdict."""
+    suffix = output.suffix.lower() if output else ""
+    name = chosen or FORMAT_OF_SUFFIX.get(suffix, ReportFormat.TERMINAL)
+    if output:
+        write(output, reports.render(report, name))
+        print(f"Wrote {output}. {reports.verdict(report)}")
+    else:
+        print(for_screen(report) if name is ReportFormat.TERMINAL else reports.render(report, name), end="")
+
+
+def for_screen(report: Report) -> str:
+    """The report for the terminal that we are in: its width, its colours."""
+    from ppo_audit.reports import terminal
+
+    interactive = sys.stdout.isatty()
+    width = min(shutil.get_terminal_size().columns, WIDEST) if interactive else UNKNOWN_WIDTH
+    return terminal.render(report, width, "colour" if interactive and not os.environ.get("NO_COLOR") else "plain")
+
+
+def expect_folder(output: Path | None) -> None:
+    """Refuse a file that cannot be written, before anything is measured."""
+    if output and not output.parent.is_dir():
+        raise UsageError(f"--output: `{output}` lies in a folder that does not exist; make `{output.parent}` first.")
+    if output and output.is_dir():
+        raise UsageError(f"--output: `{output}` is a folder; expected a file, such as `{output / 'report.md'}`.")
+
+
+def write(output: Path, text: str) -> None:
+    """Write the text; a file that cannot be written is the user's to hear of."""
+    try:
+        output.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"--output: cannot write `{output}` ({error.strerror}); choose another file.") from error
