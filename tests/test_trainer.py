@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from ppo_audit.errors import UsageError
+from ppo_audit.recording.session import record
 from ppo_audit.settings import Settings
-from ppo_audit.trainer import lift, trainer_variants
+from ppo_audit.subjects.replayed import replay
+from ppo_audit.trainer import lift, trainer_variants, verified_program
 
 SCRIPT = Path(__file__).parent / "targets" / "cleanrl_manner.py"
 
@@ -102,3 +104,43 @@ def test_a_path_around_the_boundary_is_declined():
 
     with pytest.raises(UsageError, match="path that was not followed"):
         lift("around", small_training(lambda n, o, a: clipped(n, o, a) + weight.square().sum()), seed=0)
+
+
+def written_through_a_view(new, old, advantage):
+    """The surrogate is scaled in place, and read through a view that was made before."""
+    surrogate = (new - old).exp() * advantage
+    view = surrogate.view(-1)
+    surrogate.mul_(3)
+    return -view.mean()
+
+
+def written_by_index(new, old, advantage):
+    """Surrogates are added up in a buffer of zeros, half by half."""
+    buffer = torch.zeros(8)
+    buffer[:4] += ((new - old).exp() * advantage)[:4]
+    buffer[4:] += ((new - old).exp() * advantage)[4:]
+    return -buffer.mean()
+
+
+@pytest.mark.parametrize("loss_of", [written_through_a_view, written_by_index])
+def test_writes_in_place_are_replayed_not_taken_as_constants(loss_of):
+    captured = []
+    lift_one = lambda capture: captured.append(verified_program(capture)) or captured[-1]
+    record(small_training(loss_of), "in place", lift_one)
+    program = captured[0]
+    once = replay(program, {}, torch.float64, {}, {}).loss
+    doubled = replay(program, {"advantage": 2 * program.recorded()["advantage"]}, torch.float64, {}, {}).loss
+    assert doubled.item() == pytest.approx(2 * once.item(), rel=1e-6)
+
+
+def test_a_write_seen_through_a_view_older_than_the_recording_is_declined():
+    buffer = torch.zeros(8)
+    view = buffer.view(8)
+
+    def through_the_view(new, old, advantage):
+        view.numel()
+        buffer.copy_((3 * (new - old).exp() * advantage).detach())
+        return clipped(new, old, advantage) * (1 + view.sum())
+
+    with pytest.raises(UsageError, match=r"`copy_` at .*test_trainer.py:\d+ writes into memory"):
+        lift("older view", small_training(through_the_view), seed=0)

@@ -43,8 +43,9 @@ def program_of(capture: Capture, boundary: Boundary) -> Program:
     total = capture.trace.value_of(capture.loss)
     starts = [number for numbers in boundary.numbers.values() for number in numbers]
     reached, ops = set(starts), []
-    for op in backward_slice(capture.trace, [total], stop=starts):
-        if reached.intersection(op.inputs):
+    wanted, before = _with_written(capture.trace, total, starts)
+    for op in wanted:
+        if reached.intersection(op.inputs) or before.intersection(op.outputs):
             reached.update(op.outputs)
             ops.append(op)
     for op in ops:
@@ -52,7 +53,52 @@ def program_of(capture: Capture, boundary: Boundary) -> Program:
             raise UsageError(
                 f"the recorded loss draws random numbers ({op.name} at {_where(op)}); it cannot be replayed."
             )
+    _expect_known_views(capture.trace, ops, total)
     return Program(tuple(ops), boundary, capture.trace, total, capture.loss)
+
+
+def _expect_known_views(trace: Trace, ops: Sequence[Op], total: int) -> None:
+    """A view that is older than the recording shares its memory with nothing in the replay: decline what reads it."""
+    made = {number for op in ops for number in op.outputs}
+    read = {total}.union(*(op.inputs for op in ops))
+    earlier = _earlier(trace)
+    for op in ops:
+        given = {id(trace.tensors[number]) for number in op.inputs}
+        for number in read.intersection(op.outputs):
+            if number in earlier and earlier[number] not in made and id(trace.tensors[number]) not in given:
+                raise UsageError(
+                    f"`{op.name}` at {_where(op)} writes into memory that the loss reads through a view made before "
+                    f"the recording began; it cannot be replayed."
+                )
+
+
+def _with_written(trace: Trace, total: int, starts: Sequence[int]) -> tuple[list[Op], set[int]]:
+    """The slice of the loss, with what tensors written in place, and other views of them, were before the write.
+
+    The second result are the values that must be made anew: a recorded constant already holds what was written later.
+    """
+    earlier = _earlier(trace)
+    ends: set[int] = set()
+    while True:
+        ops = backward_slice(trace, [total, *ends], stop=starts)
+        live = set(starts)
+        for op in ops:
+            live.update(op.outputs if live.intersection(op.inputs) else ())
+        found = {earlier[n] for op in ops for n in op.outputs if n in earlier and n in live}
+        if found <= ends:
+            whole = backward_slice(trace, ends, stop=starts)
+            return ops, {number for op in whole for number in op.outputs}
+        ends |= found
+
+
+def _earlier(trace: Trace) -> dict[int, int]:
+    """For every value that a write in place made, the number that the same tensor had before."""
+    last, found = dict[int, int](), dict[int, int]()
+    for number, tensor in enumerate(trace.tensors):
+        if id(tensor) in last:
+            found[number] = last[id(tensor)]
+        last[id(tensor)] = number
+    return found
 
 
 def _where(op: Op) -> str:
@@ -74,8 +120,9 @@ def replay(
     for role, numbers in program.boundary.numbers.items():
         values |= dict.fromkeys(numbers, given[role])  # type: ignore[arg-type]
     roles = {role: trace.value_of(given[role]) for role in program.boundary.numbers}  # type: ignore[arg-type]
+    earlier = _earlier(program.trace)
     for op in program.ops:
-        _perform(op, program.trace, values, trace, {**interventions, **placed}, dtype)
+        _perform(op, program.trace, values, trace, {**interventions, **placed}, dtype, earlier)
     trace.reads.extend(_reads(program.trace, values, trace))
     made = {op.key: op.outputs[0] for op in trace.ops}
     roles |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
@@ -91,6 +138,7 @@ def _perform(
     trace: Trace,
     interventions: Interventions,
     dtype: torch.dtype,
+    earlier: Mapping[int, int],
 ) -> None:
     """One operation on the replayed values; what the program does not make is a constant of the recording."""
     flat, spec = tree_flatten((op.args, op.kwargs))
@@ -105,14 +153,19 @@ def _perform(
         out = replacement(op.func, args, kwargs) if replacement else op.func(*args, **kwargs)
     tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
     written = tensors or ([args[0]] if is_in_place(op.name) else [])
+    written = [tensor.to(dtype) if not inputs and tensor.is_floating_point() else tensor for tensor in written]
+    written = list({id(tensor): tensor for tensor in written}.values())
     values.update(zip(op.outputs, written, strict=False))
+    views = [number for number in op.outputs[len(written) :] if earlier.get(number) in values]
+    values.update((number, values[earlier[number]]) for number in views)
+    written += [values[number] for number in views]
     outputs = tuple(trace.write(tensor) for tensor in written)
     trace.ops.append(Op(op.func, op.name, args, kwargs, inputs, outputs, op.key, op.site, op.via, op.grad_enabled))
 
 
 def _value(number: int, recorded: Trace, values: dict[int, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
     if number not in values:
-        constant = recorded.tensors[number].detach()
+        constant = recorded.tensors[number].detach().clone()  # a write in place must not reach the recording
         values[number] = constant.to(dtype) if constant.is_floating_point() else constant
     return values[number]
 
