@@ -33,6 +33,11 @@ class Program:
     total: int
     loss: torch.Tensor
 
+    @functools.cached_property
+    def earlier(self) -> dict[int, int]:
+        """For every value that a write in place made, the number that the same tensor had before."""
+        return _earlier(self.trace)
+
     def recorded(self) -> dict[str, torch.Tensor]:
         """The values that the roles had in the recording."""
         return {role: self.trace.tensors[numbers[0]].detach() for role, numbers in self.boundary.numbers.items()}
@@ -120,9 +125,8 @@ def replay(
     for role, numbers in program.boundary.numbers.items():
         values |= dict.fromkeys(numbers, given[role])  # type: ignore[arg-type]
     roles = {role: trace.value_of(given[role]) for role in program.boundary.numbers}  # type: ignore[arg-type]
-    earlier = _earlier(program.trace)
     for op in program.ops:
-        _perform(op, program.trace, values, trace, {**interventions, **placed}, dtype, earlier)
+        _perform(op, program, values, trace, {**interventions, **placed}, dtype)
     trace.reads.extend(_reads(program.trace, values, trace))
     made = {op.key: op.outputs[0] for op in trace.ops}
     roles |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
@@ -133,18 +137,17 @@ def replay(
 
 def _perform(
     op: Op,
-    recorded: Trace,
+    program: Program,
     values: dict[int, torch.Tensor],
     trace: Trace,
     interventions: Interventions,
     dtype: torch.dtype,
-    earlier: Mapping[int, int],
 ) -> None:
     """One operation on the replayed values; what the program does not make is a constant of the recording."""
     flat, spec = tree_flatten((op.args, op.kwargs))
     numbers = iter(op.inputs)
     fresh = [
-        _value(next(numbers), recorded, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat
+        _value(next(numbers), program.trace, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat
     ]
     args, kwargs = tree_unflatten(fresh, spec)
     inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
@@ -156,8 +159,8 @@ def _perform(
     written = [tensor.to(dtype) if not inputs and tensor.is_floating_point() else tensor for tensor in written]
     written = list({id(tensor): tensor for tensor in written}.values())
     values.update(zip(op.outputs, written, strict=False))
-    views = [number for number in op.outputs[len(written) :] if earlier.get(number) in values]
-    values.update((number, values[earlier[number]]) for number in views)
+    views = [number for number in op.outputs[len(written) :] if program.earlier.get(number) in values]
+    values.update((number, values[program.earlier[number]]) for number in views)
     written += [values[number] for number in views]
     outputs = tuple(trace.write(tensor) for tensor in written)
     trace.ops.append(Op(op.func, op.name, args, kwargs, inputs, outputs, op.key, op.site, op.via, op.grad_enabled))
