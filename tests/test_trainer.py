@@ -144,3 +144,39 @@ def test_a_write_seen_through_a_view_older_than_the_recording_is_declined():
 
     with pytest.raises(UsageError, match=r"`copy_` at .*test_trainer.py:\d+ writes into memory"):
         lift("older view", small_training(through_the_view), seed=0)
+
+
+def stopped_ratio_in_the_advantage(new, old, advantage):
+    """Equal to the advantage at the first minibatch, where the ratio is 1; its weight moves with the log-prob."""
+    ratio = (new - old).exp()
+    weighted = ratio.detach() * advantage
+    return -torch.min(ratio * weighted, ratio.clamp(0.8, 1.2) * advantage).mean()
+
+
+def test_what_is_made_of_the_ratio_is_no_twin_of_the_advantage_that_it_equals_at_ratio_one():
+    captured = []
+    record(
+        small_training(stopped_ratio_in_the_advantage),
+        "twin",
+        lambda capture: captured.append(verified_program(capture)) or captured[-1],
+    )
+    first = captured[0]
+    assert len(first.boundary.numbers["advantage"]) == 1
+    batch = first.recorded() | {"log_prob": first.recorded()["log_prob"] - 1}
+    want = stopped_ratio_in_the_advantage(*(batch[role] for role in ("log_prob", "old_log_prob", "advantage")))
+    assert torch.equal(replay(first, batch, torch.float32, {}, {}).loss, want)
+
+
+@pytest.mark.parametrize(
+    "twice", [lambda data, rows: data[rows], lambda data, rows: torch.as_tensor(data.numpy()[rows])]
+)
+def test_data_that_is_fetched_twice_is_one_role(twice):
+    rows = torch.arange(8)
+
+    def loss_of(new, old, advantage):
+        ratio = (new - old).exp()
+        return -torch.min(ratio * twice(advantage, rows), ratio.clamp(0.8, 1.2) * twice(advantage, rows)).mean()
+
+    subject = lift("fetched twice", small_training(loss_of), seed=0)
+    gradient = subject.policy(torch.tensor([1.0, 1.0]).repeat(4), torch.tensor([1.0, -1.0]).repeat(4))
+    assert gradient[::2].abs().max() == 0

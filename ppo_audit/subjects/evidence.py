@@ -8,13 +8,13 @@ written twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import backward_slice, operands, plain, producers
+from ppo_audit.recording.graph import Roles, backward_slice, dependencies, operands, plain, producers
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
 from ppo_audit.subjects.boundary import log_ratios
@@ -23,6 +23,8 @@ SHAPES = frozenset("view reshape flatten squeeze unsqueeze view_as reshape_as".s
 ELEMENTWISE = SHAPES | frozenset(
     "sub add div mul neg truediv to float double detach clamp rsub radd rmul expand".split()
 )
+MOVES = SHAPES | frozenset("getitem index_select select narrow detach clone contiguous to float double cpu".split())
+"""Operations that bring the same numbers from elsewhere."""
 COMPARISONS = frozenset("sub rsub subtract mse_loss smooth_l1_loss huber_loss l1_loss".split())
 CLAMPS = frozenset("clamp clip".split())
 
@@ -47,7 +49,8 @@ def find_boundary(capture: Capture) -> Boundary:
     numbers |= _entropy(trace, ops)
     outside = backward_slice(trace, [total], stop=(numbers["log_prob"], numbers.get("entropy", -1)))
     numbers |= _values(trace, outside, numbers)
-    grouped = {role: _twins(trace, outside, number) for role, number in numbers.items()}
+    apart = dependencies(trace, numbers)  # what is made of a role is recomputed; at ratio 1 it may look like data
+    grouped = {role: _twins(trace, outside, number, apart) for role, number in numbers.items()}
     return Boundary(grouped, {role: _reason(role, capture, number) for role, number in numbers.items()})
 
 
@@ -73,7 +76,7 @@ def _advantage(trace: Trace, ops: Sequence[Op], log_prob: int) -> dict[str, int]
         factors = [number for number in operands(op)[:2] if number is not None]
         data = [number for number in factors if not _live(trace, number) and trace.tensors[number].numel() > 1]
         if plain(op.name) in ("mul", "multiply") and len(factors) == 2 and len(data) == 1 and downstream & set(factors):
-            return {"advantage": _origin(trace, makers, data[0])}
+            return {"advantage": _origin(trace, makers, data[0], downstream)}
     return {}
 
 
@@ -85,11 +88,14 @@ def _downstream(ops: Sequence[Op], start: int) -> set[int]:
     return reached
 
 
-def _origin(trace: Trace, makers: dict[int, Op], number: int) -> int:
-    """Back through element-wise operations with one full-sized operand, to a tensor that was selected or given."""
+def _origin(trace: Trace, makers: dict[int, Op], number: int, live: Collection[int]) -> int:
+    """Back through element-wise operations with one full-sized operand, to a tensor that was selected or given.
+
+    Operands made of the log-prob (`live`), such as a detached ratio, are factors of the loss and no data.
+    """
     size = trace.tensors[number].numel()
     while (op := makers.get(number)) is not None and plain(op.name) in ELEMENTWISE:
-        full = [n for n in dict.fromkeys(op.inputs) if trace.tensors[n].numel() == size]
+        full = [n for n in dict.fromkeys(op.inputs) if trace.tensors[n].numel() == size and n not in live]
         if len(full) != 1:
             return number
         number = full[0]
@@ -136,14 +142,29 @@ def _base(makers: dict[int, Op], number: int) -> int:
     return number
 
 
-def _twins(trace: Trace, ops: Collection[Op], number: int) -> tuple[int, ...]:
-    """The number and all others in the slice with the same fixed content."""
+def _twins(trace: Trace, ops: Collection[Op], number: int, apart: Mapping[int, Roles]) -> tuple[int, ...]:
+    """The number and all others in the slice with the same fixed content that come from the same data."""
     tensor = trace.tensors[number]
     if tensor.requires_grad:
         return (number,)
-    candidates = dict.fromkeys(n for op in ops for n in op.inputs)
-    same = [n for n in candidates if n != number and _equal(trace.tensors[n], tensor)]
+    makers = producers(trace)
+    source = _source(makers, number)
+    candidates = dict.fromkeys(n for op in ops for n in op.inputs if not apart.get(n))
+    same = [n for n in candidates if _equal(trace.tensors[n], tensor) and _is_same(makers, source, _source(makers, n))]
     return (number, *same)
+
+
+def _source(makers: dict[int, Op], number: int) -> int:
+    """The tensor that this one was selected, copied or reshaped from."""
+    while (op := makers.get(number)) is not None and plain(op.name) in MOVES and op.inputs:
+        number = op.inputs[0]
+    return number
+
+
+def _is_same(makers: dict[int, Op], first: int, second: int) -> bool:
+    """One source, or two that were both brought in from outside torch, such as one array converted twice."""
+    brought_in = [number not in makers or not makers[number].inputs for number in (first, second)]
+    return first == second or all(brought_in)
 
 
 def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
