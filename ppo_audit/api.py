@@ -8,13 +8,14 @@ import functools
 import importlib.metadata
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ppo_audit.declared import compare
 from ppo_audit.details import details
 from ppo_audit.engine import Judgement, findings, judge, merge
 from ppo_audit.errors import NotApplicable, UsageError
-from ppo_audit.findings import Finding, Outcome, Report, Status, TargetReport
+from ppo_audit.findings import Finding, Outcome, Remark, Report, Severity, Status, TargetReport
 from ppo_audit.helpers.credit import credit_helper, credit_parameters
 from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.locate.source import display
@@ -27,6 +28,7 @@ from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
+from ppo_audit.thresholds import LIMITS, TOLERANCES
 
 Variants = Sequence[tuple[str, Judged]]
 Source = tuple[str | None, int | None]
@@ -63,15 +65,16 @@ def profile_of(spec: str, settings: Settings) -> TargetReport:
     """What the target was measured to compute, without judging it; raises UsageError where it cannot be measured."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ((_, subject), *_), _ = _opened(spec, settings)
+        ((_, subject), *_), _ = _opened(spec, settings.of(spec))
         facts = {**card(subject), **details(subject)} if isinstance(subject, Subject) else {}
     return TargetReport(spec, subject.kind, roles=dict(subject.roles), profile=facts)
 
 
 def audit_spec(spec: str, settings: Settings) -> TargetReport:
     """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
-    variants, source = _opened(spec, settings)
-    return _entry(spec, variants, settings, source)
+    own = settings.of(spec)
+    variants, source = _opened(spec, own)
+    return _entry(spec, variants, own, source)
 
 
 def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
@@ -119,6 +122,7 @@ def _guarded(spec: str, run: Callable[[], TargetReport], settings: Settings) -> 
 
 def _entry(spec: str, variants: Variants, settings: Settings, source: Source) -> TargetReport:
     started = time.perf_counter()
+    variants = _governed(variants, settings)
     qualified = spec.rpartition(":")[2] or spec
     pages = [page for code, page in catalogue(settings.rule_paths).items() if settings.selects(code)]
     (_, first), *others = variants
@@ -130,22 +134,56 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source) ->
         found = merge(found, findings(subject, later, qualified), name, explained)
         judgements = [_worse(a, b) for a, b in zip(judgements, later, strict=True)]
     outcomes = tuple(judgement.outcome for judgement in judgements)
+    found = _graded(found, dict(settings.severities))
+    profile = _profile(first)
     return TargetReport(
         target=spec,
         kind=first.kind,
         file=display(source[0]) if source[0] else None,
         line=source[1],
         roles=dict(first.roles),
-        profile=first.card() if isinstance(first, Helper) else _measurable(card, first, {}),
+        profile=profile,
         outcomes=outcomes,
         findings=tuple(found),
-        remarks=() if isinstance(first, Helper) else _measurable(remarks, first, ()),
+        remarks=(*_claimed(settings, profile), *_remarks(first)),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
         evaluations=sum(subject.count["evaluations"] for _, subject in variants),
         seconds=time.perf_counter() - started,
         exit_code=_exit_code(outcomes, found, settings),
+        command=command_for(spec, settings),
     )
+
+
+def _governed(variants: Variants, settings: Settings) -> Variants:
+    """The subjects under the user's own thresholds and tolerances."""
+    if not settings.thresholds and not settings.tolerances:
+        return variants
+    limits, tolerances = LIMITS | dict(settings.thresholds), TOLERANCES | dict(settings.tolerances)
+    return [
+        (name, dataclasses.replace(subject, limits=limits, tolerances=tolerances))
+        if isinstance(subject, Subject)
+        else (name, subject)
+        for name, subject in variants
+    ]
+
+
+def _graded(found: Iterable[Finding], severities: Mapping[str, Severity]) -> list[Finding]:
+    """The findings with the severities that the user gives to their rules."""
+    graded = [dataclasses.replace(each, severity=severities.get(each.rule, each.severity)) for each in found]
+    return sorted(graded, key=lambda finding: (finding.severity, finding.rule))
+
+
+def _claimed(settings: Settings, profile: Mapping[str, object]) -> tuple[Remark, ...]:
+    return () if settings.declared is None else (compare(settings.declared, profile),)
+
+
+def _profile(subject: Judged) -> Mapping[str, object]:
+    return subject.card() if isinstance(subject, Helper) else _measurable(card, subject, {})
+
+
+def _remarks(subject: Judged) -> tuple[Remark, ...]:
+    return () if isinstance(subject, Helper) else _measurable(remarks, subject, ())
 
 
 def _measurable(measure: Callable[[Subject], Measured], subject: Subject, nothing: Measured) -> Measured:

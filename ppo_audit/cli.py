@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from ppo_audit.commands import check, demo, new_rule, profile, rules, selftest, training
+from ppo_audit.commands import check, demo, init, new_rule, profile, rules, selftest, training
 from ppo_audit.errors import UsageError
 
 OWN_BUG = 4
@@ -55,6 +55,7 @@ def _root(
 
 
 app.command("check", epilog=FOR_THE_SCRIPT)(check.check)
+app.command("init")(init.init)
 app.command("rules")(rules.rules)
 app.command("explain")(rules.explain)
 app.command("new-rule")(new_rule.new_rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from ppo_audit.errors import UsageError, did_you_mean
 from ppo_audit.findings import Severity
 from ppo_audit.rules import catalogue
+from ppo_audit.waivers.waiver import Waiver
 
 Value = float | bool | str | None
 WORDS: dict[str, Value] = {"true": True, "false": False, "none": None}
@@ -19,7 +21,7 @@ class Settings:
     """What the user asked for. `select` and `ignore` hold codes of rules; an empty `select` means all of them.
 
     `fail_on` is None where nothing may fail the run. `roles` pairs a role with the name that plays it, `values` a
-    parameter of the target with what to pass.
+    parameter of the target with what to pass, `targets` a spec with settings of its own.
     """
 
     select: tuple[str, ...] = ()
@@ -32,17 +34,35 @@ class Settings:
     seed: int = 0
     rule_paths: tuple[str, ...] = ()
     script_args: tuple[str, ...] = ()
+    severities: tuple[tuple[str, Severity], ...] = ()
+    thresholds: tuple[tuple[str, float], ...] = ()
+    tolerances: tuple[tuple[str, float], ...] = ()
+    declared: str | None = None
+    waivers: tuple[Waiver, ...] = ()
+    baseline: str | None = None
+    strict_waivers: bool = False
+    targets: tuple[tuple[str, Settings], ...] = ()
+
+    def of(self, spec: str) -> Settings:
+        """The settings of one target: its own where it has any."""
+        return dict(self.targets).get(normal_spec(spec), self)
 
     def selects(self, code: str) -> bool:
         """Whether the rule is to run: to ignore wins over to select."""
         return code not in self.ignore and (not self.select or code in self.select)
 
 
-def rule_codes(patterns: Sequence[str], option: str = "select", paths: tuple[str, ...] = ()) -> tuple[str, ...]:
+def normal_spec(spec: str) -> str:
+    """A spec in the one way of writing it by which it is found again: `./a.py:f` is `a.py:f`."""
+    place, sign, attribute = spec.partition(":")
+    return f"{os.path.normpath(place)}{sign}{attribute}" if place.endswith(".py") else spec
+
+
+def rule_codes(patterns: Sequence[str], option: str = "--select", paths: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The codes that codes, prefixes of codes and names stand for, in the order of the catalogue; commas separate."""
     wanted = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
     if patterns and not wanted:
-        raise UsageError(f"--{option}: no rule is named; expected a code (PPO101), the beginning of one, or a name.")
+        raise UsageError(f"{option}: no rule is named; expected a code (PPO101), the beginning of one, or a name.")
     found = {code for pattern in wanted for code in _matches(pattern, option, paths)}
     return tuple(code for code in catalogue(paths) if code in found)
 
@@ -97,7 +117,7 @@ def _matches(pattern: str, option: str, paths: tuple[str, ...]) -> list[str]:
     ]
     if codes:
         return codes
-    raise UsageError(f"--{option}: {no_such_rule(pattern)}")
+    raise UsageError(f"{option}: {no_such_rule(pattern)}")
 
 
 def _pair(item: str, option: str, example: str) -> tuple[str, str]:

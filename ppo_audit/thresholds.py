@@ -1,11 +1,13 @@
-"""Where a design becomes worth a warning: every threshold that is a judgement and no mathematics, in one table."""
+"""Where a design becomes worth a warning: every threshold that is a judgement and no mathematics, in one table.
+
+Rules read `subject.limits` and `subject.tolerance`, in which the user's own numbers are in force.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
-LIMITS: Mapping[str, float] = MappingProxyType(
+LIMITS: MappingProxyType[str, float] = MappingProxyType(
     {
         "tight_log_ratio_clamp": 1.0,  # a bound below it removes corrections that an ordinary epoch needs
         "flat_weights": 0.9,  # effective share of the samples, above which weights hardly tell them apart
@@ -14,3 +16,8 @@ LIMITS: Mapping[str, float] = MappingProxyType(
         "auxiliary_share_dominates": 2.0,
     }
 )
+
+TOLERANCES: MappingProxyType[str, float] = MappingProxyType(
+    {"float64": 1e-9, "float32": 1e-5, "bfloat16": 2e-2, "float16": 2e-3}
+)
+"""Relative tolerance by the dtype that the target computes in."""

@@ -57,6 +57,12 @@ def one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ppo_audit.settings.catalogue", lambda paths=(): {"PPO101": page})
 
 
+@pytest.fixture(autouse=True)
+def no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from the repository, whose own configuration is no part of these tests."""
+    monkeypatch.chdir(tmp_path)
+
+
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)

@@ -41,7 +41,7 @@ class TestRuleCodes:
         with pytest.raises(
             UsageError, match=r"--ignore: `ratio-overflw` is no rule; .* Did you mean `ratio-overflow`\?"
         ):
-            rule_codes(["ratio-overflw"], "ignore")
+            rule_codes(["ratio-overflw"], "--ignore")
 
     @pytest.mark.parametrize("nothing", ["", " , "])
     def test_nothing_is_not_everything(self, nothing: str):

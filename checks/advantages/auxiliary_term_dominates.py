@@ -14,7 +14,7 @@ Fix.       Scale the term by its gradient and not by its loss; start at a tenth 
 
 import torch
 
-from ppo_audit import LIMITS, NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.quantities import term_gradient
 
 RULE = Rule(
@@ -33,7 +33,7 @@ def check(subject: Subject) -> Violation | None:
         raise NotApplicable("the loss has neither a cloning nor a KL term")
     shares = {name: share(subject, name) for name in names}
     heaviest = max(names, key=lambda name: shares[name])
-    warns, dominates = LIMITS["auxiliary_share_warns"], LIMITS["auxiliary_share_dominates"]
+    warns, dominates = subject.limits["auxiliary_share_warns"], subject.limits["auxiliary_share_dominates"]
     verb = "outweighs" if shares[heaviest] <= dominates else "dominates"
     return worst(
         Violation(

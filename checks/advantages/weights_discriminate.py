@@ -15,7 +15,7 @@ Fix.       Lower the temperature (about 1 for normalised advantages), and set th
 
 import torch
 
-from ppo_audit import LIMITS, Rule, Severity, Subject, Violation, worst
+from ppo_audit import Rule, Severity, Subject, Violation, worst
 
 RULE = Rule(
     code="PPO207",
@@ -34,7 +34,7 @@ def check(subject: Subject) -> Violation | None:
     capped = float((weight >= 0.999 * weight.max()).double().mean()) if len(weight.unique()) > 2 else 0.0
     shown = torch.tensor([0.0, 2.0, 3.0, 23.0, -2.0], dtype=torch.float64)
     at = [float(f"{number:.3g}") for number in weights(subject, shown).tolist()]
-    is_flat = not share <= LIMITS["flat_weights"]
+    is_flat = not share <= subject.limits["flat_weights"]
     text = (
         f"nearly flat: 95 % of them lie in [{at[4]}, {at[1]}]"
         if is_flat
@@ -46,7 +46,7 @@ def check(subject: Subject) -> Violation | None:
             evidence={"effective_share": share, "share_at_cap": capped, "weights_at_0_2_3_23_sigma": at[:4]},
             site="cloning_weights",
         ),
-        unless=torch.tensor([not is_flat and capped <= LIMITS["capped_weights"]]),
+        unless=torch.tensor([not is_flat and capped <= subject.limits["capped_weights"]]),
         advantage=2.0,
         got=at[1],
         want=float(torch.tensor(2.0).exp()),

@@ -19,7 +19,7 @@ import math
 
 import torch
 
-from ppo_audit import LIMITS, NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
 
 RULE = Rule(
     code="PPO109",
@@ -39,7 +39,7 @@ def check(subject: Subject) -> Violation | None:
     _, inside = dead_zone(subject, 0.98 * bound)
     loss, beyond = dead_zone(subject, bound + BEYOND)
     clip = math.log1p(subject.settings.get("clip_range_high", subject.settings.get("clip_range", 0.0)))
-    is_tight = bound < max(LIMITS["tight_log_ratio_clamp"], clip)
+    is_tight = bound < max(subject.limits["tight_log_ratio_clamp"], clip)
     log_ratio = torch.tensor([bound + BEYOND], dtype=torch.float64)
     return worst(
         Violation(

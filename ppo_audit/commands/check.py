@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import typer
 
+from ppo_audit.commands.configured import command_line, configured, in_file, least_to_fail, targets_of
 from ppo_audit.commands.options import (
+    Config,
     Debug,
     Device,
-    FailOn,
     Format,
     Ignore,
     Inputs,
@@ -17,50 +18,58 @@ from ppo_audit.commands.options import (
     Output,
     Roles,
     Rules,
-    Seed,
+    SeedIfGiven,
     Select,
+    ShowSettings,
     Targets,
     Values,
 )
 from ppo_audit.commands.writing import deliver, expect_folder
+from ppo_audit.configuration.layers import Configuration, explained, settings_of
 from ppo_audit.errors import Complaints, UsageError
-from ppo_audit.findings import Report, Severity
+from ppo_audit.findings import Report
 from ppo_audit.settings import Settings, role_pairs, rule_codes, value_pairs
 
 
 def check(
     context: typer.Context,
-    targets: Targets,
+    targets: Targets = None,
     report_format: Format = None,
     output: Output = None,
-    fail_on: LeastToFail = FailOn.SERIOUS,
+    fail_on: LeastToFail = None,
     select: Select = None,
     ignore: Ignore = None,
     roles: Roles = None,
     values: Values = None,
     inputs: Inputs = None,
-    device: Device = Settings.device,
-    seed: Seed = Settings.seed,
+    device: Device = None,
+    seed: SeedIfGiven = None,
     rules_at: Rules = None,
+    config: Config = None,
+    show_settings: ShowSettings = False,
     debug: Debug = False,
 ) -> None:
     """Audit the targets and report what is wrong, what is right and what was not judged."""
-    complaints, own_rules = Complaints(), tuple(rules_at or ())
-    settings = Settings(
-        select=complaints.hear(lambda: rule_codes(select or (), "select", own_rules), ()),
-        ignore=complaints.hear(lambda: rule_codes(ignore or (), "ignore", own_rules), ()),
-        fail_on=None if fail_on is FailOn.NEVER else Severity[fail_on.name],
-        roles=complaints.hear(lambda: role_pairs(roles or ()), ()),
-        values=complaints.hear(lambda: value_pairs(values or ()), ()),
+    complaints = Complaints()
+    configuration = complaints.hear(lambda: configured(config, complaints), Configuration())
+    own_rules = tuple(rules_at or ()) or in_file(configuration, "rule_paths", ())
+    given = least_to_fail(fail_on) | command_line(
+        select=complaints.hear(lambda: rule_codes(select, "--select", own_rules) if select else None, None),
+        ignore=complaints.hear(lambda: rule_codes(ignore, "--ignore", own_rules) if ignore else None, None),
+        roles=complaints.hear(lambda: role_pairs(roles) if roles else None, None),
+        values=complaints.hear(lambda: value_pairs(values) if values else None, None),
         inputs=inputs,
         device=device,
         seed=seed,
-        script_args=context.obj or (),
-        rule_paths=own_rules,
+        script_args=context.obj or None,
+        rule_paths=tuple(rules_at) if rules_at else None,
     )
     complaints.hear(lambda: expect_folder(output), None)
     complaints.stop()
-    report = audit(targets, settings)
+    if show_settings:
+        print("\n".join(explained(configuration, given)))
+        raise typer.Exit
+    report = audit(targets_of(configuration, targets), settings_of(configuration, given))
     deliver(report, report_format, output)
     raise typer.Exit(report.exit_code)
 

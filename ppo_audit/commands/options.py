@@ -20,18 +20,31 @@ class FailOn(enum.StrEnum):
     NEVER = "never"
 
 
-Targets = Annotated[list[str], typer.Argument(help="pkg.mod:attr, path/file.py:attr or script.py", metavar="TARGET")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="pkg.mod:attr, path/file.py:attr or script.py. Default: those of the configuration.", metavar="TARGET"
+    ),
+]
 Format = Annotated[ReportFormat | None, typer.Option("--format", help="Default: by the suffix of --output.")]
 Output = Annotated[Path | None, typer.Option(help="Write the report to this file.", metavar="FILE")]
-LeastToFail = Annotated[FailOn, typer.Option(help="Least severity that gives exit code 1.")]
+LeastToFail = Annotated[FailOn | None, typer.Option(help="Least severity that gives exit code 1. [default: serious]")]
 Select = Annotated[list[str] | None, typer.Option(help="Only these: codes, prefixes, names.", metavar="RULES")]
 Ignore = Annotated[list[str] | None, typer.Option(help="Not these.", metavar="RULES")]
 Roles = Annotated[list[str] | None, typer.Option("--role", help="Such as old_log_prob=lp_prev", metavar="ROLE=NAME")]
 Values = Annotated[list[str] | None, typer.Option("--set", help="Such as clip_range=0.1", metavar="NAME=VALUE")]
 Rules = Annotated[list[str] | None, typer.Option("--rules", help="More rules: a file or folder.", metavar="PATH")]
 Inputs = Annotated[str | None, typer.Option(help="Makes the arguments.", metavar="PKG.MOD:FUNCTION")]
-Device = Annotated[str, typer.Option(help="Where to measure.", metavar="DEVICE")]
+Device = Annotated[str | None, typer.Option(help="Where to measure. [default: cpu]", metavar="DEVICE")]
 Seed = Annotated[int, typer.Option(help="Seed of everything drawn.", metavar="N")]
+SeedIfGiven = Annotated[int | None, typer.Option(help="Seed of everything drawn. [default: 0]", metavar="N")]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="Default: ppo-audit.toml or [tool.ppo-audit] in pyproject.toml, here or above.", metavar="FILE"),
+]
+ShowSettings = Annotated[
+    bool, typer.Option("--show-settings", help="Show every setting and where it comes from; audit nothing.")
+]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error in ppo-audit.", expose_value=False)
 ]

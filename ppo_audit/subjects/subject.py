@@ -20,6 +20,7 @@ from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
 from ppo_audit.subjects.families import family
 from ppo_audit.subjects.run import Evaluate, Run
 from ppo_audit.targets.resolve import culprit, describe
+from ppo_audit.thresholds import LIMITS, TOLERANCES
 
 if TYPE_CHECKING:
     from ppo_audit.findings import Location
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from ppo_audit.subjects.anatomy import Anatomy
     from ppo_audit.subjects.direct import Direct
     from ppo_audit.subjects.profile import Profile
-
-TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
-"""Relative tolerance by the dtype that the target computes in."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Subject:
     origins: Mapping[str, Op] = field(default_factory=dict, repr=False)
     count: Counter[str] = field(default_factory=Counter)
     seed: int = 0
+    limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
+    tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES, repr=False)
 
     @functools.cached_property
     def anatomy(self) -> Anatomy:
@@ -76,7 +76,8 @@ class Subject:
 
     @property
     def tolerance(self) -> float:
-        return max(TOLERANCES[self.dtype], TOLERANCES[self.computes_in])
+        """Relative, by the dtype that the target computes in."""
+        return max(self.tolerances[str(dtype).removeprefix("torch.")] for dtype in (self.dtype, self.computes_in))
 
     def repaired(self, interventions: Mapping[OpKey, Intervention]) -> Subject:
         """The same subject with some of its calls replaced; its profile is measured anew."""

@@ -1,0 +1,1 @@
+"""Waivers: findings that somebody accepted with a reason, by comment, configuration or baseline file."""
