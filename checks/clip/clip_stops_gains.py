@@ -8,8 +8,9 @@ Why.       L = -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)): past the bound the 
            Schulman et al. 2017, arXiv:1707.06347, eq. 7 and figure 1.
 Applies.   Losses that claim a hard clip: they take a clip range or clamp the ratio. Not CISPO, SAPO, rollback clips,
            A2C.
-Tested.    One batch lays 32 ratios x 8 advantages on each flat side, 1 % clear of the kink, up to the reach of rules
-           102 to 107; one backward pass gives every gradient. The advantage is the effective one, after normalisation.
+Tested.    One batch lays 512 ratios x 64 advantages on each flat side (32 x 4 where rows are dear), 1 % clear of the
+           kink, up to the reach of rules 102 to 107; one backward pass gives every gradient. The advantage is the
+           effective one, after normalisation.
 Severity.  Critical: the trust region is missing, on one side or both.
 Fix.       Take the elementwise minimum of the unclipped and the clipped product, then reduce, then negate.
 """
@@ -51,10 +52,11 @@ def _site(subject: Subject) -> str:
 
 
 def flat_sides(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-ratios and advantages, both (512,), on the two sides where the clip is flat."""
+    """Log-ratios and advantages, both (M,), on the two sides where the clip is flat."""
     low, high = (math.log(bound) for bound in subject.profile.bounds)
-    up = torch.linspace(1.01 * high, max(subject.profile.reach, 1.02 * high), 32, dtype=torch.float64)
-    down = torch.linspace(min(-subject.profile.reach, 1.02 * low), 1.01 * low, 32, dtype=torch.float64)
-    gain = torch.logspace(-2, 1, 8, dtype=torch.float64)
+    ratios, gains = 32 * subject.fineness, 4 * subject.fineness
+    up = torch.linspace(1.01 * high, max(subject.profile.reach, 1.02 * high), ratios, dtype=torch.float64)
+    down = torch.linspace(min(-subject.profile.reach, 1.02 * low), 1.01 * low, ratios, dtype=torch.float64)
+    gain = torch.logspace(-2, 1, gains, dtype=torch.float64)
     ups, downs = torch.cartesian_prod(up, gain), torch.cartesian_prod(down, -gain)
     return torch.cat([ups[:, 0], downs[:, 0]]), torch.cat([ups[:, 1], downs[:, 1]])

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ppo_audit.subjects.direct import Direct
     from ppo_audit.subjects.profile import Profile
 
+FINE = 16
+"""Points of a fine grid for each of a coarse one: two rules on both sides of the clip then judge 100,000 cases."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -82,6 +85,19 @@ class Subject:
     def repaired(self, interventions: Mapping[OpKey, Intervention]) -> Subject:
         """The same subject with some of its calls replaced; its profile is measured anew."""
         return dataclasses.replace(self, interventions={**self.interventions, **interventions})
+
+    @functools.cached_property
+    def fineness(self) -> int:
+        """How many points a grid may have for each one that a rule cannot do without.
+
+        More than one where further rows cost neither operations nor more memory than their own: no loop over rows, no
+        table of all pairs, no number of rows fixed by a recording. Repairs are tried by the dozen, on coarse grids.
+        """
+        if self.capacity is not None or self.interventions:
+            return 1
+        few, many = (self.run(self.rows(self.whole_groups(rows))).trace for rows in (8, 32))
+        elements = [sum(tensor.numel() for tensor in trace.tensors) for trace in (few, many)]
+        return FINE if len(few.ops) == len(many.ops) and elements[1] <= 4 * elements[0] else 1
 
     def rows(self, count: int, seed: int | None = None, /, **roles: torch.Tensor | float) -> Batch:
         """An ordinary batch of `count` rows, with `roles` given as rows (count,) or (count, K)."""
