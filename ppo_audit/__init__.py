@@ -28,6 +28,7 @@ _HOMES = {
     "Observation": "subjects.direct",
     "Run": "subjects.run",
     "Credit": "helpers.credit",
+    "Controller": "helpers.controller",
     "audit": "api",
     "assert_conforms": "api",
 }

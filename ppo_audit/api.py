@@ -16,6 +16,7 @@ from ppo_audit.details import details
 from ppo_audit.engine import Judgement, findings, judge, merge
 from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Finding, Outcome, Remark, Report, Severity, Status, TargetReport
+from ppo_audit.helpers.controller import controller_helper
 from ppo_audit.helpers.credit import credit_helper, credit_parameters
 from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.locate.source import display
@@ -96,6 +97,9 @@ def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
 
 def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Source]:
     """An object as subjects: lifted from a call on the user's inputs, a helper, or a loss on made-up inputs."""
+    controller = controller_helper(spec, target, settings) if settings.inputs is None else None
+    if controller is not None:
+        return [("default", controller)], source_of(controller.function)
     function = as_function(target, spec, dict(settings.values))
     source = source_of(function)
     if settings.inputs is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ppo_audit.helpers.controller import Controller
 from ppo_audit.helpers.credit import Credit
 from ppo_audit.helpers.returns import Returns
 from ppo_audit.subjects.subject import Subject
 
-Helper = Returns | Credit
+Helper = Returns | Credit | Controller
 Judged = Subject | Helper

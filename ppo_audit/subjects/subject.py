@@ -269,6 +269,7 @@ class Subject:
 
 
 ABSENT = {
+    "controller": "the target adapts no coefficient or step to a KL",
     "policy": "the loss has no policy term that can be told apart",
     "value": "the loss has no value term",
     "entropy": "the loss has no entropy term",

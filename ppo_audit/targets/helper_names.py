@@ -85,3 +85,30 @@ def name_of(function: Any) -> str:
     name = str(getattr(function, "__name__", type(function).__name__))
     owner = getattr(function, "__self__", None)
     return f"{type(owner).__name__}.{name}" if owner is not None and not inspect.ismodule(owner) else name
+
+
+CONTROLLER_NAMES: dict[str, str] = {
+    "kl": "kl kls current_kl kl_div mean_kl approx_kl observed_kl measured_kl kl_mean kl_value current approxkl "
+    "kl_divergence avg_kl kl_dist new_kl last_kl d",
+    "kl_target": "kl_target target_kl target desired_kl d_targ dtarg kl_targ kl_threshold target_value",
+    "kl_coef": "kl_coef kl_coeff coef coeff beta kl_beta kl_ctl init_kl_coef initial_kl_coef init_coef kl_weight "
+    "initial_beta init_beta kl_penalty_coef old_beta current_beta",
+    "step_size": "lr learning_rate step_size current_lr init_lr initial_lr",
+    "clip_range": "clip_range clip_param clip_eps eps_clip cliprange clip_coef",
+    "steps": "n n_steps batch_size num_steps count steps n_samples",
+    "horizon": "horizon kl_horizon adap_kl_horizon",
+    "optimizer": "optimizer optim opt",
+}
+CONTROLLER = re.compile(r"adapt|adjust|update|controller|schedul|ctl", re.IGNORECASE)
+CONTROLLED: dict[str, tuple[str, ...]] = {
+    "kl_coef": ("value", "kl_coef", "kl_coeff", "coef", "beta", "kl_beta", "kl_ctl", "kl_weight"),
+    "step_size": ("lr", "learning_rate", "step_size"),
+    "clip_range": ("clip_range", "clip_param", "clip_eps"),
+}
+"""Attributes of an object that hold what it adapts."""
+
+
+def controller_role(name: str) -> str | None:
+    """The role of a name in a controller, where `target` is a KL and `beta` a coefficient."""
+    key = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
+    return next((role for role, names in CONTROLLER_NAMES.items() if key in names.split()), None)
