@@ -15,7 +15,7 @@ Fix.       Add `kl_coef * kl` to the loss, with kl = r - 1 - log r, r = referenc
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.kl import kl_cases, kl_values
+from ppo_audit.probes.kl import kl_values, penalties
 from ppo_audit.probes.places import subtracting
 
 RULE = Rule(
@@ -47,7 +47,7 @@ def check(subject: Subject) -> Violation | None:
 
 def averages(subject: Subject) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The KL term of pairs of policies, and the pairs; of k1, which takes both signs, the mean over sampled actions."""
-    cases = kl_cases(subject)
+    cases = penalties(subject)
     got = kl_values(subject, cases)
     if "log_prob" not in cases or not bool((got < 0).any() & (got > 0).any()):
         is_negated = not bool((got > 0).any())  # what takes both signs is no KL at all: PPO411

@@ -15,6 +15,8 @@ Cases = dict[str, torch.Tensor]
 def kl_cases(subject: Subject) -> Cases:
     """Pairs of policies in the roles that the KL term reads, equal pairs among them: the new one, then the other."""
     roles = term_roles(subject, "kl")
+    if "kl" in roles:
+        raise NotApplicable("the recording holds the KL as a whole, which was found equal to the exact one")
     other = "ref" if any(role.startswith("ref_") for role in roles) else "old"
     if "mean" in roles:
         return _gaussians(subject, other)
@@ -25,6 +27,13 @@ def kl_cases(subject: Subject) -> Cases:
         new, old = torch.cartesian_prod(points, points).T
         return {"log_prob": new, f"{other}_log_prob": old}
     raise NotApplicable(f"the KL term reads {', '.join(sorted(roles))}, no pair of policies")
+
+
+def penalties(subject: Subject) -> Cases:
+    """Pairs of policies, or, where the KL is a role itself, some values of it."""
+    if "kl" in subject.available:
+        return {"kl": torch.tensor([0.0, 0.01, 0.1, 1.0], dtype=torch.float64)}
+    return kl_cases(subject)
 
 
 def kl_values(subject: Subject, cases: Cases) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ppo_audit.locate.source import display
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers
 from ppo_audit.recording.terms import ADDITIONS, Part
 from ppo_audit.recording.trace import Op, OpKey
@@ -346,4 +347,4 @@ def _guards(run: Run, roles: Mapping[int, Roles]) -> tuple[str, ...]:
     """Reads of an advantage's size by the target's own code: a Python decision that leaves no operation behind."""
     reads = [read for read in run.trace.reads if read.in_target and read.name in ("__len__", "shape", "size", "numel")]
     own = [read for read in reads if roles.get(read.value, NONE) & frozenset(CREDIT)]
-    return tuple(dict.fromkeys(f"{read.site.file}:{read.site.line}" for read in own if read.site))
+    return tuple(dict.fromkeys(f"{display(read.site.file)}:{read.site.line}" for read in own if read.site))

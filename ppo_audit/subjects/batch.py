@@ -127,6 +127,7 @@ def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int =
         if layout.is_categorical
         else normal("action", 0.5),
         "reward": normal("reward"),
+        "kl": normal("kl", 0.05).abs(),
     }
     return {role: makers[role] for role in makers if role in roles}
 

@@ -2,22 +2,34 @@
 
 The pair under `exp` is the new and the old log-prob, and the live one of them is new. What multiplies the ratio is the
 advantage. What a live prediction is compared with is its target, or, inside a clamp, its old value.
-`Distribution.entropy` marks the entropy. Tensors with the same content play the same role: `b_returns[mb_inds]` may be
+`Distribution.entropy` and `kl_divergence` mark entropy and KL; written out by hand they are known by what they equal.
+Tensors with the same content play the same role: `b_returns[mb_inds]` may be
 written twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import Roles, backward_slice, dependencies, operands, plain, producers
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, dependencies, operands, plain, producers
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
 from ppo_audit.subjects.boundary import log_ratios
+from ppo_audit.subjects.functionals import (
+    LOG_PROB,
+    OTHER,
+    Policy,
+    divergences,
+    entropies,
+    functional,
+    is_parameter,
+    origins,
+    policy_of,
+)
 
 SHAPES = frozenset("view reshape flatten squeeze unsqueeze view_as reshape_as".split())
 ELEMENTWISE = SHAPES | frozenset(
@@ -41,37 +53,56 @@ def find_boundary(capture: Capture) -> Boundary:
     """The roles of one captured loss; raises UsageError where it has no probability ratio."""
     trace = capture.trace
     total = trace.value_of(capture.loss)
-    ops = backward_slice(trace, [total])
-    numbers = dict(_log_probs(trace, ops))
+    ops = backward_slice(trace, [total], stop=_parameters(trace))
+    numbers = _log_probs(trace, ops)
     if "log_prob" not in numbers:
         raise UsageError("no probability ratio was found in the recorded loss: no exp of a difference of log-probs.")
     numbers |= _advantage(trace, ops, numbers["log_prob"])
-    numbers |= _entropy(trace, ops)
-    outside = backward_slice(trace, [total], stop=(numbers["log_prob"], numbers.get("entropy", -1)))
-    numbers |= _values(trace, outside, numbers)
+    policy = policy_of(trace, numbers["log_prob"])
+    beside = backward_slice(trace, [total], stop=(numbers["log_prob"], *_parameters(trace)))
+    numbers |= _of_distribution(trace, beside, policy)
+    stop = [numbers[role] for role in ("log_prob", "entropy", "kl") if role in numbers]
+    outside = backward_slice(trace, [total], stop=stop)
+    numbers |= _values(trace, outside, numbers, origins(trace, beside, policy))
     apart = dependencies(trace, numbers)  # what is made of a role is recomputed; at ratio 1 it may look like data
     grouped = {role: _twins(trace, outside, number, apart) for role, number in numbers.items()}
     return Boundary(grouped, {role: _reason(role, capture, number) for role, number in numbers.items()})
+
+
+def _parameters(trace: Trace) -> list[int]:
+    """Parameters: how they came to be what they are is no part of the loss."""
+    return [number for number, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
 
 
 def _live(trace: Trace, number: int | None) -> bool:
     return number is not None and trace.tensors[number].requires_grad
 
 
-def _log_probs(trace: Trace, ops: Sequence[Op]) -> Iterator[tuple[str, int]]:
-    """The operands under `exp`: live minus fixed is new against old; fixed minus live is the reference."""
+def _log_probs(trace: Trace, ops: Sequence[Op]) -> dict[str, int]:
+    """The operands under `exp`: live minus fixed is new against old; fixed minus the new one is the reference.
+
+    Spreads stand under an `exp` too, in a KL by hand: the ratio is the one that meets data, the advantage.
+    """
     live = {number: frozenset(("live",)) for op in ops for number in op.inputs if _live(trace, number)}
-    for _, first, second in log_ratios(ops, live):
-        if _live(trace, first) and not _live(trace, second):
-            yield "log_prob", first
-            yield "old_log_prob", second
-        elif _live(trace, second) and not _live(trace, first):
-            yield "ref_log_prob", first
+    pairs = [(op.outputs[0], *pair) for op, *pair in log_ratios(ops, live)]
+    ratios = [pair for pair in pairs if _live(trace, pair[1]) and not _live(trace, pair[2])]
+    if not ratios:
+        return {}
+    credited = [pair for pair in ratios if _advantage(trace, ops, pair[0])]
+    _, new, old = (credited or ratios)[-1]
+    makers, same = producers(trace), _downstream(ops, new)
+    references = [
+        first
+        for _, first, second in pairs
+        if not _live(trace, first) and (second in same or _base(makers, second) == _base(makers, new))
+    ]
+    found = {"log_prob": new, "old_log_prob": old}
+    return found | {"ref_log_prob": references[-1]} if references else found
 
 
-def _advantage(trace: Trace, ops: Sequence[Op], log_prob: int) -> dict[str, int]:
+def _advantage(trace: Trace, ops: Sequence[Op], ratio: int) -> dict[str, int]:
     """What multiplies the ratio, followed back to the tensor that came out of the buffer."""
-    makers, downstream = producers(trace), _downstream(ops, log_prob)
+    makers, downstream = producers(trace), _downstream(ops, ratio)
     for op in ops:
         factors = [number for number in operands(op)[:2] if number is not None]
         data = [number for number in factors if not _live(trace, number) and trace.tensors[number].numel() > 1]
@@ -102,27 +133,41 @@ def _origin(trace: Trace, makers: dict[int, Op], number: int, live: Collection[i
     return number
 
 
-def _entropy(trace: Trace, ops: Sequence[Op]) -> dict[str, int]:
-    """The output of a distribution's `entropy`, summed over its own dimensions where the trainer does so."""
-    calls = [op for op in ops if op.via == "entropy" and _live(trace, op.outputs[0])]
+def _of_distribution(trace: Trace, ops: Sequence[Op], policy: Policy) -> dict[str, int]:
+    """The entropy and the exact KL: the call of `torch.distributions`, else what equals them to rounding."""
+    found = {
+        "entropy": _marked(trace, ops, "entropy") or functional(trace, ops, policy, entropies),
+        "kl": _marked(trace, ops, "kl_divergence") or functional(trace, ops, policy, divergences),
+    }
+    return {role: number for role, number in found.items() if number is not None}
+
+
+def _marked(trace: Trace, ops: Sequence[Op], method: str) -> int | None:
+    """What a method of a distribution returned, summed over its own dimensions where the trainer does so."""
+    calls = [op for op in ops if op.via == method and _live(trace, op.outputs[0])]
     if not calls:
-        return {}
+        return None
     number = calls[-1].outputs[0]
     users = [op for op in ops if number in op.inputs]
     while len(users) == 1 and plain(users[0].name) in SHAPES | {"sum"} and trace.tensors[users[0].outputs[0]].dim() > 0:
         number = users[0].outputs[0]
         users = [op for op in ops if number in op.inputs]
-    return {"entropy": number}
+    return number
 
 
-def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int]) -> dict[str, int]:
-    """The live prediction that is compared with data, its target, and its old value, which a clamp follows."""
+def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapping[int, Roles]) -> dict[str, int]:
+    """The live prediction that is compared with data, its target, and its old value, which a clamp follows.
+
+    It comes of parameters beside those of the distribution: two policies are compared too, in a KL.
+    """
     makers, found = producers(trace), dict[str, int]()
     taken = set(known.values())
     for op in ops:
         pair = [number for number in operands(op)[:2] if number is not None]
         live = [number for number in pair if _live(trace, number)]
         if plain(op.name) not in COMPARISONS or len(pair) != 2 or len(live) != 1 or taken & set(pair):
+            continue
+        if LOG_PROB in origin.get(live[0], NONE) or OTHER not in origin.get(live[0], NONE):
             continue
         data = pair[1 - pair.index(live[0])]
         if trace.tensors[data].numel() < 2:
@@ -181,7 +226,8 @@ REASONS = {
     "old_log_prob": "the fixed operand of the difference under `exp`",
     "ref_log_prob": "the fixed first operand of a difference under `exp`",
     "advantage": "what multiplies the ratio, before the loss changes it",
-    "entropy": "the result of the distribution's `entropy()`",
+    "entropy": "the result of the distribution's `entropy()`, or equal to it to rounding",
+    "kl": "the result of `kl_divergence`, or equal to the exact KL of the two distributions to rounding",
     "value": "the live prediction that is compared with data",
     "return_": "what the value is compared with",
     "old_value": "what the value is clamped around",

@@ -21,6 +21,8 @@ def family(roles: Roles) -> str:
         return "value" if roles & (CREDIT | {"next_value"}) else "tail"
     if "entropy" in roles:
         return "entropy"
+    if "kl" in roles:
+        return "kl"
     if roles & (PAST | REFERENCE) and (has_log_prob or roles & DISTRIBUTION - PAST - REFERENCE):
         return "kl"
     if has_log_prob or roles & (PAST | REFERENCE):

@@ -212,9 +212,21 @@ def _compare_parameters(
         if not _agree(parameter, expected, found):
             raise UsageError(
                 f"the replay does not reproduce the recorded gradient of a parameter of shape "
-                f"{tuple(parameter.shape)}: the loss reaches it on a path that was not followed. The target is "
-                f"declined rather than audited wrongly."
+                f"{tuple(parameter.shape)}: the loss reaches it on a path that was not followed{_loose_end(program)}. "
+                f"The target is declined rather than audited wrongly."
             )
+
+
+def _loose_end(program: Program) -> str:
+    """The first live value that the replay takes as a constant: where the path that was not followed joins."""
+    followed = {number for op in program.ops for number in op.outputs}
+    followed.update(number for numbers in program.boundary.numbers.values() for number in numbers)
+    makers = producers(program.trace)
+    for op in program.ops:
+        for number in op.inputs:
+            if number not in followed and number in makers and program.trace.tensors[number].requires_grad:
+                return f": `{makers[number].name}` at {_where(makers[number])}"
+    return ""
 
 
 def _parameters(loss: torch.Tensor) -> list[torch.Tensor]:

@@ -16,7 +16,7 @@ from ppo_audit.subjects.batch import Batch, clone
 from ppo_audit.targets.calling import Call, label
 
 Interventions = Mapping[OpKey, Intervention]
-DIFFERENTIABLE = frozenset("log_prob value entropy mean log_std std logits".split())
+DIFFERENTIABLE = frozenset("log_prob value entropy kl mean log_std std logits".split())
 """Roles that carry a gradient in a trainer; the others come from a buffer and carry none."""
 TOTALS = (
     "loss",
