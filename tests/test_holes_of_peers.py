@@ -41,7 +41,10 @@ FAULTS = {
         "PPO102",
     ),
     "no gradient": (
-        PLAIN + FLAT + "    return -(0 * torch.min(ratio * advantage, bounded * advantage)).mean()\n",
+        PLAIN
+        + FLAT
+        + "    held = ratio.detach()\n"
+        + "    return -torch.min(held * advantage, bounded.detach() * advantage).mean() + 0 * ratio.mean()\n",
         "PPO104",
     ),
     "another gradient": (
