@@ -30,6 +30,7 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
 from ppo_audit.thresholds import LIMITS, TOLERANCES
+from ppo_audit.waivers.apply import waive
 
 Variants = Sequence[tuple[str, Judged]]
 Source = tuple[str | None, int | None]
@@ -214,7 +215,11 @@ def _exit_code(outcomes: Iterable[Outcome], found: Iterable[Finding], settings: 
 
 
 def _report(entries: Sequence[TargetReport], settings: Settings, spec: str) -> Report:
-    version = importlib.metadata.version("ppo-audit")
+    version, today = importlib.metadata.version("ppo-audit"), datetime.date.today()
     return Report(
-        tuple(entries), version, datetime.date.today().isoformat(), settings.fail_on, command_for(spec, settings)
+        tuple(waive(entries, settings, today)),
+        version,
+        today.isoformat(),
+        settings.fail_on,
+        command_for(spec, settings),
     )

@@ -135,6 +135,16 @@ class Remark:
 
 
 @dataclass(frozen=True)
+class StaleWaiver:
+    """A waiver that waives nothing: `state` is unused, expired, incomplete or unknown; `origin` is where it stands."""
+
+    rule: str
+    state: str
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True)
 class TargetReport:
     """All that was learnt about one target."""
 
@@ -147,6 +157,7 @@ class TargetReport:
     outcomes: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    stale_waivers: tuple[StaleWaiver, ...] = ()
     not_covered: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     cases: int = 0

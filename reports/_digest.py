@@ -68,6 +68,8 @@ def verdict(report: Report) -> str:
     counts = report.summary
     judged = any(target.outcomes for target in report.targets)
     words = f"{capital(counted_findings(counts))}; {counted_outcomes(counts)}" if judged else "Nothing was judged"
+    stale = sum(len(target.stale_waivers) for target in report.targets)
+    words += f"; {plural(stale, 'waiver')} to look at" if stale else ""
     return f"{words}. Exit code {report.exit_code}: {meaning(report)}."
 
 
@@ -77,6 +79,8 @@ def meaning(report: Report) -> str:
         return EXIT_MEANINGS[report.exit_code]
     if report.fail_on is None:
         return "nothing fails the run (--fail-on never)"
+    if report.exit_code == 1 and not any(f.waiver is None and f.severity <= report.fail_on for f in report.findings):
+        return "a waiver waives nothing (--strict-waivers)"
     if report.exit_code == 1:
         return f"a finding at or above {report.fail_on.label}"
     return f"nothing at or above {report.fail_on.label}"

@@ -9,7 +9,7 @@ from ppo_audit.findings import Finding, Fix, Location, Outcome, Report, Severity
 from ppo_audit.reports import _digest as digest
 from ppo_audit.reports._frame import code_frame, place
 from ppo_audit.reports._markup import code, fence, paragraphs, prose
-from ppo_audit.reports._text import capital, first_sentence, listing, plural, sentence, show
+from ppo_audit.reports._text import capital, first_sentence, listing, one_line, plural, sentence, show
 
 TITLES = {
     Severity.CRITICAL: "Critical",
@@ -61,6 +61,7 @@ def _document(report: Report, target: TargetReport) -> str:
         *_summary(report, target),
         *_findings(target),
         *_waived(target),
+        *_stale(target),
         *_done_right(target),
         *_remarks(target),
         *_recommendations(target),
@@ -182,6 +183,14 @@ def _waived(target: TargetReport) -> Iterable[str]:
         for finding in digest.waived_findings(target)
     ]
     return _section("Waived", rows)
+
+
+def _stale(target: TargetReport) -> Iterable[str]:
+    rows = [
+        f"- {prose(each.rule)} {each.state}, {prose(one_line(each.origin))}: {prose(sentence(each.text))}"
+        for each in target.stale_waivers
+    ]
+    return _section("Waivers that waive nothing", rows)
 
 
 def _done_right(target: TargetReport) -> Iterable[str]:

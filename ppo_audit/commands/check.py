@@ -6,23 +6,29 @@ from collections.abc import Sequence
 
 import typer
 
+from ppo_audit.commands.accepting import accept, accepting, with_baseline
 from ppo_audit.commands.configured import command_line, configured, in_file, least_to_fail, targets_of
 from ppo_audit.commands.options import (
+    Baseline,
     Config,
     Debug,
     Device,
+    Expires,
     Format,
     Ignore,
     Inputs,
     LeastToFail,
     Output,
+    Reason,
     Roles,
     Rules,
     SeedIfGiven,
     Select,
     ShowSettings,
+    StrictWaivers,
     Targets,
     Values,
+    WriteBaseline,
 )
 from ppo_audit.commands.writing import deliver, expect_folder
 from ppo_audit.configuration.layers import Configuration, explained, settings_of
@@ -47,6 +53,11 @@ def check(
     rules_at: Rules = None,
     config: Config = None,
     show_settings: ShowSettings = False,
+    baseline: Baseline = None,
+    write_baseline: WriteBaseline = None,
+    reason: Reason = None,
+    expires: Expires = None,
+    strict_waivers: StrictWaivers = False,
     debug: Debug = False,
 ) -> None:
     """Audit the targets and report what is wrong, what is right and what was not judged."""
@@ -63,13 +74,19 @@ def check(
         seed=seed,
         script_args=context.obj or None,
         rule_paths=tuple(rules_at) if rules_at else None,
+        baseline=str(baseline) if baseline else None,
+        strict_waivers=strict_waivers or None,
     )
+    acceptance = complaints.hear(lambda: accepting(write_baseline, reason, expires), None)
     complaints.hear(lambda: expect_folder(output), None)
     complaints.stop()
     if show_settings:
         print("\n".join(explained(configuration, given)))
         raise typer.Exit
-    report = audit(targets_of(configuration, targets), settings_of(configuration, given))
+    settings, specs = settings_of(configuration, given), targets_of(configuration, targets)
+    if acceptance:
+        raise typer.Exit(accept(audit(specs, settings), acceptance))
+    report = audit(specs, with_baseline(settings))
     deliver(report, report_format, output)
     raise typer.Exit(report.exit_code)
 

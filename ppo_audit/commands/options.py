@@ -45,6 +45,15 @@ Config = Annotated[
 ShowSettings = Annotated[
     bool, typer.Option("--show-settings", help="Show every setting and where it comes from; audit nothing.")
 ]
+Baseline = Annotated[Path | None, typer.Option(help="Known findings, which do not fail the run.", metavar="FILE")]
+WriteBaseline = Annotated[
+    Path | None, typer.Option(help="Store the findings as known, with --reason; no report.", metavar="FILE")
+]
+Reason = Annotated[str | None, typer.Option(help="Why the findings are accepted.", metavar="TEXT")]
+Expires = Annotated[str | None, typer.Option(help="Until when they are.", metavar="YYYY-MM-DD")]
+StrictWaivers = Annotated[
+    bool, typer.Option("--strict-waivers", help="Fail where a waiver is unused, expired or incomplete.")
+]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error in ppo-audit.", expose_value=False)
 ]

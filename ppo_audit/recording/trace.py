@@ -197,8 +197,14 @@ def _calling_frame(frame: FrameType | None) -> tuple[FrameType | None, str | Non
     return frame, via
 
 
-@functools.lru_cache(maxsize=4096)
 def site_of(code: CodeType, offset: int) -> Site:
+    """Where a call stands in the source."""
+    return _site(code.co_filename, code, offset)
+
+
+@functools.lru_cache(maxsize=4096)
+def _site(file: str, code: CodeType, offset: int) -> Site:
+    # The file is part of the key, since code of two files is equal where the text is.
     line, end_line, column, end_column = list(code.co_positions())[offset // 2]
     first = line or code.co_firstlineno
-    return Site(code.co_filename, first, end_line or first, column or 0, end_column or 0, code.co_qualname)
+    return Site(file, first, end_line or first, column or 0, end_column or 0, code.co_qualname)
