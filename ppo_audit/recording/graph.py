@@ -74,3 +74,19 @@ def _reaches(sources: Collection[int], ends: Collection[int], region: Sequence[O
         if not reached.isdisjoint(op.inputs):
             reached.update(number for number in op.outputs if number != blocked)
     return not reached.isdisjoint(ends)
+
+
+def parameters_of(loss: torch.Tensor) -> list[torch.Tensor]:
+    """The leaves of the autograd graph, in order of discovery."""
+    found: dict[int, torch.Tensor] = {}
+    stack, seen = [loss.grad_fn], set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            found[id(variable)] = variable
+        stack.extend(parent for parent, _ in node.next_functions)
+    return list(found.values())

@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -112,6 +112,26 @@ class Trace:
         self.tensors.clear()
         self.current.clear()
 
+    def copy(self) -> Trace:
+        """The recording as it is now; what is recorded later does not enter it."""
+        return Trace(list(self.ops), list(self.reads), list(self.tensors), dict(self.current))
+
+    def since(self, start: int) -> Trace:
+        """The operations from the one with this index on, their values numbered anew in the same order."""
+        ops = self.ops[start:]
+        kept = sorted({number for op in ops for number in (*op.inputs, *op.outputs)})
+        fresh = {number: index for index, number in enumerate(kept)}
+        renumbered = [
+            replace(op, inputs=tuple(fresh[n] for n in op.inputs), outputs=tuple(fresh[n] for n in op.outputs))
+            for op in ops
+        ]
+        return Trace(
+            renumbered,
+            [read._replace(value=fresh[read.value]) for read in self.reads if read.value in fresh],
+            [self.tensors[number] for number in kept],
+            {key: fresh[number] for key, number in self.current.items() if number in fresh},
+        )
+
     def _new(self, tensor: torch.Tensor) -> int:
         self.tensors.append(tensor)
         self.current[id(tensor)] = len(self.tensors) - 1
@@ -128,6 +148,7 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.trace = Trace()
+        self.is_paused = False
         self.interventions, self.placed = interventions or {}, placed or {}
         self._occurrences: dict[tuple[str, str, int, str], int] = {}
 
@@ -135,6 +156,8 @@ class Recorder(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self.is_paused:
+            return func(*args, **kwargs)
         frame, via = _calling_frame(sys._getframe(1))
         name = name_of(func)
         via = None if via == name else via  # a method that torch writes in Python calls itself

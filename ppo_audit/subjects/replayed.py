@@ -11,13 +11,14 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from ppo_audit.errors import UsageError
 from ppo_audit.locate.source import display
-from ppo_audit.recording.graph import backward_slice, plain, producers
+from ppo_audit.recording.graph import backward_slice, parameters_of, plain, producers
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import SHAPE_READS, Op, Read, Trace, is_in_place
 from ppo_audit.subjects.batch import Layout, clone
 from ppo_audit.subjects.evidence import Boundary
 from ppo_audit.subjects.run import DIFFERENTIABLE, Cuts, Interventions, Run, as_given, put
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.resolve import describe
 
 RANDOM = frozenset("rand randn randint randperm normal bernoulli dropout multinomial rand_like randn_like".split())
 ULPS = 16
@@ -32,6 +33,8 @@ class Program:
     trace: Trace = field(repr=False)
     total: int
     loss: torch.Tensor
+    constants: Mapping[int, torch.Tensor] = field(repr=False)
+    """What the program reads and does not make, copied: the trainer may write over it before the replay."""
 
     @functools.cached_property
     def earlier(self) -> dict[int, int]:
@@ -40,7 +43,7 @@ class Program:
 
     def recorded(self) -> dict[str, torch.Tensor]:
         """The values that the roles had in the recording."""
-        return {role: self.trace.tensors[numbers[0]].detach() for role, numbers in self.boundary.numbers.items()}
+        return {role: self.constants[numbers[0]] for role, numbers in self.boundary.numbers.items()}
 
 
 def program_of(capture: Capture, boundary: Boundary) -> Program:
@@ -59,7 +62,13 @@ def program_of(capture: Capture, boundary: Boundary) -> Program:
                 f"the recorded loss draws random numbers ({op.name} at {_where(op)}); it cannot be replayed."
             )
     _expect_known_views(capture.trace, ops, total)
-    return Program(tuple(ops), boundary, capture.trace, total, capture.loss)
+    return Program(tuple(ops), boundary, capture.trace, total, capture.loss, _constants(capture.trace, ops, starts))
+
+
+def _constants(trace: Trace, ops: Sequence[Op], starts: Sequence[int]) -> dict[int, torch.Tensor]:
+    made = {number for op in ops for number in op.outputs}
+    read = dict.fromkeys([*starts, *(number for op in ops for number in op.inputs if number not in made)])
+    return {number: trace.tensors[number].detach().clone() for number in read}
 
 
 def _expect_known_views(trace: Trace, ops: Sequence[Op], total: int) -> None:
@@ -147,13 +156,17 @@ def _perform(
     flat, spec = tree_flatten((op.args, op.kwargs))
     numbers = iter(op.inputs)
     fresh = [
-        _value(next(numbers), program.trace, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat
+        _value(next(numbers), program, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat
     ]
     args, kwargs = tree_unflatten(fresh, spec)
     inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
     replacement = interventions.get(op.key)
     with torch.set_grad_enabled(op.grad_enabled):
-        out = replacement(op.func, args, kwargs) if replacement else op.func(*args, **kwargs)
+        try:
+            out = replacement(op.func, args, kwargs) if replacement else op.func(*args, **kwargs)
+        except Exception as error:
+            error.add_note(f"`{op.name}` at {_where(op)}")
+            raise
     tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
     written = tensors or ([args[0]] if is_in_place(op.name) else [])
     written = [tensor.to(dtype) if not inputs and tensor.is_floating_point() else tensor for tensor in written]
@@ -166,9 +179,9 @@ def _perform(
     trace.ops.append(Op(op.func, op.name, args, kwargs, inputs, outputs, op.key, op.site, op.via, op.grad_enabled))
 
 
-def _value(number: int, recorded: Trace, values: dict[int, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+def _value(number: int, program: Program, values: dict[int, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
     if number not in values:
-        constant = recorded.tensors[number].detach().clone()  # a write in place must not reach the recording
+        constant = program.constants[number].clone()  # a write in place must not reach the recording
         values[number] = constant.to(dtype) if constant.is_floating_point() else constant
     return values[number]
 
@@ -180,7 +193,7 @@ def _reads(recorded: Trace, values: Mapping[int, torch.Tensor], trace: Trace) ->
 
 def verify(program: Program) -> None:
     """The replay on the recorded inputs must give the recorded loss bit for bit and its gradients to a few ulp."""
-    run = replay(program, {}, program.loss.dtype, {}, {})
+    run = _as_recorded(program)
     if not torch.equal(run.loss.detach(), program.loss.detach()):
         raise UsageError(
             f"the replay does not reproduce the recorded loss ({run.loss.item():.9g} against "
@@ -194,11 +207,21 @@ def verify(program: Program) -> None:
     _compare_parameters(program, recorded, replayed)
 
 
+def _as_recorded(program: Program) -> Run:
+    try:
+        return replay(program, {}, program.loss.dtype, {}, {})
+    except UsageError:
+        raise
+    except Exception as error:
+        where = "".join(getattr(error, "__notes__", ["an operation"]))
+        raise UsageError(f"{where} cannot be replayed: {describe(error)}.") from error
+
+
 def _compare_parameters(
     program: Program, recorded: Sequence[torch.Tensor], replayed: Sequence[torch.Tensor | None]
 ) -> None:
     """Gradients of every parameter, by the recorded backward and by the replay's gradients at the boundary."""
-    parameters = _parameters(program.loss)
+    parameters = parameters_of(program.loss)
     want = torch.autograd.grad(program.loss, parameters, retain_graph=True, allow_unused=True)
     pairs = [(tensor, grad) for tensor, grad in zip(recorded, replayed, strict=True) if grad is not None]
     got = torch.autograd.grad(
@@ -227,22 +250,6 @@ def _loose_end(program: Program) -> str:
             if number not in followed and number in makers and program.trace.tensors[number].requires_grad:
                 return f": `{makers[number].name}` at {_where(makers[number])}"
     return ""
-
-
-def _parameters(loss: torch.Tensor) -> list[torch.Tensor]:
-    """The leaves of the autograd graph, in order of discovery."""
-    found: dict[int, torch.Tensor] = {}
-    stack, seen = [loss.grad_fn], set()
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        variable = getattr(node, "variable", None)
-        if variable is not None:
-            found[id(variable)] = variable
-        stack.extend(parent for parent, _ in node.next_functions)
-    return list(found.values())
 
 
 def _agree(parameter: torch.Tensor, expected: torch.Tensor | None, found: torch.Tensor | None) -> bool:
