@@ -151,6 +151,7 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source) ->
         outcomes=outcomes,
         findings=tuple(found),
         remarks=(*_claimed(settings, profile), *_remarks(first)),
+        not_covered=first.not_covered if isinstance(first, Subject) else (),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
         evaluations=sum(subject.count["evaluations"] for _, subject in variants),

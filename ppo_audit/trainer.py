@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import runpy
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import torch
 
 from ppo_audit.errors import UsageError
 from ppo_audit.recipes import RECIPES, Variant
-from ppo_audit.recording.session import Capture, record
+from ppo_audit.recording.session import Capture, Loss, Session, record
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.evidence import find_boundary
+from ppo_audit.subjects.evidence import NoRatio, find_boundary
 from ppo_audit.subjects.replayed import Program, program_of, replay, replayed_subject, verify
 from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
@@ -24,8 +24,18 @@ from ppo_audit.targets.resolve import existing_file, importable
 
 
 def trainer_variants(spec: str, settings: Settings) -> list[tuple[str, Subject]]:
-    """Every variant of a trainer as a verified replay."""
-    return [(variant.name, lift(spec, variant.start, settings.seed)) for variant in _variants(spec, settings)]
+    """Every loss of every variant of a trainer as a verified replay, the one with the ratio first."""
+    return [
+        (name, subject)
+        for variant in _variants(spec, settings)
+        for name, subject in _named(variant.name, lift_all(spec, variant.start, settings.seed))
+    ]
+
+
+def _named(variant: str, subjects: Sequence[tuple[str, Subject]]) -> Iterator[tuple[str, Subject]]:
+    (_, first), *others = subjects
+    yield variant, first
+    yield from ((f"{variant}, loss of {place}", subject) for place, subject in others)
 
 
 def _variants(spec: str, settings: Settings) -> tuple[Variant, ...]:
@@ -50,14 +60,61 @@ def _script(path: Path, arguments: tuple[str, ...]) -> Callable[[], object]:
 
 
 def lift(spec: str, start: Callable[[], object], seed: int) -> Subject:
-    """Record, cut, verify and check on the later minibatches; raises UsageError with the reason where that fails."""
-    session = record(start, spec, verified_program)
-    if not session.lifted:
-        raise UsageError(f"`{spec}` was recorded, but {session.declined[0]}")
-    first, *others = session.lifted
-    for later in others:
-        _cross_check(spec, first, later)
-    return replayed_subject(spec, first, seed)
+    """The loss with the ratio; raises UsageError with the reason where it cannot be followed."""
+    ((_, policy), *_) = lift_all(spec, start, seed)
+    return policy
+
+
+def lift_all(spec: str, start: Callable[[], object], seed: int) -> list[tuple[str, Subject]]:
+    """Every loss of a run by the place of its `backward`, the one with the ratio first."""
+    return subjects_of(spec, record(start, spec, verified_program), seed)
+
+
+def subjects_of(spec: str, session: Session[Program], seed: int) -> list[tuple[str, Subject]]:
+    """What a run was lifted into; raises UsageError where its loss with the ratio is not among it.
+
+    Losses of separate `backward` calls are subjects of their own and not one sum: they may have other rows.
+    """
+    programs, declined = _lifted(spec, session)
+    policies = [(place, program) for place, program in programs if "log_prob" in program.boundary.numbers]
+    reasons = [f"the loss of {place} is not judged: {reason}" for place, reason in declined]
+    if not policies:
+        raise UsageError(f"`{spec}` was recorded, but {_gravest(declined)}")
+    known = frozenset(role for _, program in policies for role in program.boundary.numbers)
+    beside = [(place, program) for place, program in programs if known.isdisjoint(program.boundary.numbers)]
+    subjects = [(place, replayed_subject(spec, program, seed)) for place, program in (*policies, *beside)]
+    return [(place, dataclasses.replace(subject, not_covered=tuple(reasons))) for place, subject in subjects]
+
+
+Declined = list[tuple[str, UsageError]]
+
+
+def _lifted(spec: str, session: Session[Program]) -> tuple[list[tuple[str, Program]], Declined]:
+    """The first program of each loss that could be followed at every minibatch, and why the others could not."""
+    programs: list[tuple[str, Program]] = []
+    declined: Declined = []
+    for loss in session.losses.values():
+        try:
+            programs += [(loss.place, program) for program in _agreed(spec, loss)]
+        except UsageError as error:
+            declined.append((loss.place, error))
+    return programs, declined
+
+
+def _agreed(spec: str, loss: Loss[Program]) -> list[Program]:
+    """One program for each set of roles, which the later minibatches confirm; a single decline declines the loss."""
+    if loss.declined:
+        raise loss.declined[0]
+    firsts: dict[frozenset[str], Program] = {}
+    for program in loss.lifted:
+        first = firsts.setdefault(frozenset(program.boundary.numbers), program)
+        _cross_check(spec, first, program)
+    return list(firsts.values())
+
+
+def _gravest(declined: Declined) -> UsageError:
+    """Of several reasons the one that is about a loss with a ratio, if there is one."""
+    return min((error for _, error in declined), key=lambda error: isinstance(error, NoRatio), default=NoRatio())
 
 
 def lift_call(spec: str, function: Callable[..., Any], make_inputs: Callable[[], Any], settings: Settings) -> Subject:
@@ -80,13 +137,19 @@ def _as_arguments(made: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def verified_program(capture: Capture) -> Program:
     """The replayable program of one captured loss, checked against what was recorded."""
-    program = program_of(capture, find_boundary(capture))
-    verify(program)
+    boundary = find_boundary(capture)
+    program = program_of(capture, boundary)
+    try:
+        verify(program)
+    except UsageError as error:
+        raise error if "log_prob" in boundary.numbers else NoRatio() from error
     return program
 
 
 def _cross_check(spec: str, first: Program, later: Program) -> None:
     """The first program on a later minibatch's values must give that minibatch's loss: nothing was baked in."""
+    if first is later:
+        return
     values = later.recorded()
     mine = first.recorded()
     if {role: tuple(value.shape) for role, value in values.items()} != {r: tuple(v.shape) for r, v in mine.items()}:
@@ -100,4 +163,4 @@ def _cross_check(spec: str, first: Program, later: Program) -> None:
         )
 
 
-__all__ = ["lift", "lift_call", "trainer_variants"]
+__all__ = ["lift", "lift_all", "lift_call", "subjects_of", "trainer_variants", "verified_program"]

@@ -107,7 +107,7 @@ class Session(Generic[T]):
 
     @property
     def has_enough(self) -> bool:
-        """Whether every parameter that is trained is reached by a loss seen often enough, or waiting brought nothing."""
+        """Whether losses seen often enough reach every parameter that is trained, or waiting brought nothing."""
         trained = {id(p) for optimizer in self.optimizers for group in optimizer.param_groups for p in group["params"]}
         full = [loss.reached for loss in self.losses.values() if loss.is_full]
         return bool(full) and (trained <= set().union(*full) or self.idle >= PATIENCE)
@@ -158,7 +158,8 @@ def recording(session: Session[T], when_enough: Callable[[], None]) -> Iterator[
         return backward(tensors, grad_tensors, *args, **kwargs)
 
     def seen_grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(tensor, torch.nn.Parameter) for tensor in _as_list(inputs)):
+        is_inner = bool(kwargs.get("create_graph") or args[1:2] == (True,))  # a part of a loss, such as a penalty
+        if not is_inner and any(isinstance(tensor, torch.nn.Parameter) for tensor in _as_list(inputs)):
             see(outputs, grad_outputs, sys._getframe(1))
         return grad(outputs, inputs, grad_outputs, *args, **kwargs)
 

@@ -49,21 +49,20 @@ class Boundary:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
+class NoRatio(UsageError):
+    """A loss that is no policy's."""
+
+    def __init__(self) -> None:
+        super().__init__("no probability ratio was found in the recorded loss: no exp of a difference of log-probs.")
+
+
 def find_boundary(capture: Capture) -> Boundary:
-    """The roles of one captured loss; raises UsageError where it has no probability ratio."""
+    """The roles of one captured loss; raises NoRatio where it is neither a policy's nor a critic's."""
     trace = capture.trace
     total = trace.value_of(capture.loss)
     ops = backward_slice(trace, [total], stop=_parameters(trace))
     numbers = _log_probs(trace, ops)
-    if "log_prob" not in numbers:
-        raise UsageError("no probability ratio was found in the recorded loss: no exp of a difference of log-probs.")
-    numbers |= _advantage(trace, ops, numbers["log_prob"])
-    policy = policy_of(trace, numbers["log_prob"])
-    beside = backward_slice(trace, [total], stop=(numbers["log_prob"], *_parameters(trace)))
-    numbers |= _of_distribution(trace, beside, policy)
-    stop = [numbers[role] for role in ("log_prob", "entropy", "kl") if role in numbers]
-    outside = backward_slice(trace, [total], stop=stop)
-    numbers |= _values(trace, outside, numbers, origins(trace, beside, policy))
+    outside = _beside_the_policy(trace, ops, total, numbers) if numbers else _of_critic(trace, ops, numbers)
     apart = dependencies(trace, numbers)  # what is made of a role is recomputed; at ratio 1 it may look like data
     grouped = {role: _twins(trace, outside, number, apart) for role, number in numbers.items()}
     return Boundary(grouped, {role: _reason(role, capture, number) for role, number in numbers.items()})
@@ -72,6 +71,28 @@ def find_boundary(capture: Capture) -> Boundary:
 def _parameters(trace: Trace) -> list[int]:
     """Parameters: how they came to be what they are is no part of the loss."""
     return [number for number, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
+
+
+def _beside_the_policy(trace: Trace, ops: Sequence[Op], total: int, numbers: dict[str, int]) -> Sequence[Op]:
+    """Add the roles beside the log-probs to `numbers`; the operations outside the policy are the result."""
+    numbers |= _advantage(trace, ops, numbers["log_prob"])
+    policy = policy_of(trace, numbers["log_prob"])
+    beside = backward_slice(trace, [total], stop=(numbers["log_prob"], *_parameters(trace)))
+    numbers |= _of_distribution(trace, beside, policy)
+    stop = [numbers[role] for role in ("log_prob", "entropy", "kl") if role in numbers]
+    outside = backward_slice(trace, [total], stop=stop)
+    numbers |= _values(trace, outside, numbers, origins(trace, beside, policy))
+    return outside
+
+
+def _of_critic(trace: Trace, ops: Sequence[Op], numbers: dict[str, int]) -> Sequence[Op]:
+    """Without a ratio: add the roles of a loss that compares one prediction a row with one target a row."""
+    live = {number: frozenset((OTHER,)) for op in ops for number in (*op.inputs, *op.outputs) if _live(trace, number)}
+    numbers |= _values(trace, ops, {}, live)
+    tensors = [trace.tensors[numbers[role]] for role in ("value", "return_") if role in numbers]
+    if len(tensors) < 2 or any(tensor.numel() != len(tensor) for tensor in tensors):
+        raise NoRatio
+    return ops
 
 
 def _live(trace: Trace, number: int | None) -> bool:

@@ -155,9 +155,7 @@ def _perform(
     """One operation on the replayed values; what the program does not make is a constant of the recording."""
     flat, spec = tree_flatten((op.args, op.kwargs))
     numbers = iter(op.inputs)
-    fresh = [
-        _value(next(numbers), program, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat
-    ]
+    fresh = [_value(next(numbers), program, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat]
     args, kwargs = tree_unflatten(fresh, spec)
     inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
     replacement = interventions.get(op.key)
@@ -261,8 +259,7 @@ def _agree(parameter: torch.Tensor, expected: torch.Tensor | None, found: torch.
 
 def replayed_subject(target: str, program: Program, seed: int = 0) -> Subject:
     """The program as a subject; its number of rows is that of the recording unless rows are seen to be free."""
-    rows = program.recorded()["log_prob"]
-    assert isinstance(rows, torch.Tensor)
+    rows = program.recorded()[_leading(program)]
     return Subject(
         target,
         "trainer",
@@ -274,6 +271,11 @@ def replayed_subject(target: str, program: Program, seed: int = 0) -> Subject:
         capacity=None if rows_are_free(program) else len(rows),
         seed=seed,
     )
+
+
+def _leading(program: Program) -> str:
+    """The role whose shape is that of a row: the log-prob, in a critic's own loss the target."""
+    return "log_prob" if "log_prob" in program.boundary.numbers else "return_"
 
 
 def _origins(program: Program) -> dict[str, Op]:
@@ -302,6 +304,6 @@ def _layout(program: Program) -> Layout:
     shapes = {
         role: tuple(tensor.shape) for role, tensor in program.recorded().items() if isinstance(tensor, torch.Tensor)
     }
-    tail = shapes["log_prob"][1:]
+    tail = shapes[_leading(program)][1:]
     tails = {role: shape[1:] for role, shape in shapes.items() if shape[1:] != tail}
     return Layout("recorded", tail, tails)

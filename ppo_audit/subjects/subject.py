@@ -55,6 +55,7 @@ class Subject:
     origins: Mapping[str, Op] = field(default_factory=dict, repr=False)
     count: Counter[str] = field(default_factory=Counter)
     seed: int = 0
+    not_covered: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES, repr=False)
 
