@@ -31,6 +31,7 @@ _HOMES = {
     "Controller": "helpers.controller",
     "audit": "api",
     "assert_conforms": "api",
+    "parametrize_with_checks": "pytest_plugin",
 }
 
 __all__ = list(_HOMES)

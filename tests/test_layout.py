@@ -15,7 +15,12 @@ from tests.shape import body_lines, functions, imports, parameters
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("ppo_audit", "reference", "checks", "reports")
 COMMANDS = ROOT / "ppo_audit" / "commands"
-EDGE = (*COMMANDS.glob("*.py"), ROOT / "ppo_audit" / "cli.py", ROOT / "ppo_audit" / "__main__.py")
+EDGE = (
+    *COMMANDS.glob("*.py"),
+    ROOT / "ppo_audit" / "cli.py",
+    ROOT / "ppo_audit" / "__main__.py",
+    ROOT / "ppo_audit" / "pytest_plugin.py",
+)
 LONGEST_BODY = 50
 MOST_PARAMETERS = 6
 
