@@ -2,7 +2,8 @@
 
 A cell is a fault or a correct loss against the rules that flagged it. Figures: faults flagged at all, flagged by their
 owning rule, with the owner's finding at the edited line, and findings on correct losses that are no true hazard of
-theirs.
+theirs. Beside them stand generated mutants (`corpus/mutation.py`): faults that no rule was written against, and designs
+that are none; their figures are printed apart.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from ppo_audit.corpus import catalogue, helper_catalogue
+from ppo_audit.corpus import catalogue, helper_catalogue, mutation
 from ppo_audit.findings import Finding, Severity
 from ppo_audit.rules import catalogue as rules
 from ppo_audit.settings import Settings
@@ -100,8 +102,11 @@ def _fault_cell(fault: catalogue.Fault) -> Cell:
 
 
 def _is_at(finding: Finding, fault: catalogue.Fault) -> bool:
-    places = [finding.location, *finding.alternatives]
-    return any(place is not None and place.line in catalogue.lines_of(fault) for place in places)
+    return _is_on(finding, catalogue.lines_of(fault))
+
+
+def _is_on(finding: Finding, lines: set[int]) -> bool:
+    return any(place is not None and place.line in lines for place in (finding.location, *finding.alternatives))
 
 
 def _grave(path: Path, attribute: str, name: str) -> list[Finding]:
@@ -113,6 +118,137 @@ def _findings(path: Path, attribute: str, *names: str) -> Sequence[Finding]:
 
     settings = next((SETTINGS[name] for name in names if name in SETTINGS), Settings())
     return audit(f"{path}:{attribute}", settings).findings
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A mutant of the self-test: its edit, what the comparison with its base has shown, and which rules flagged it."""
+
+    name: str
+    is_fault: bool
+    owners: tuple[str, ...]
+    old: str
+    new: str
+    proof: mutation.Proof
+    flagged: tuple[str, ...]
+    is_owned: bool
+    is_at_line: bool
+
+
+@dataclass(frozen=True)
+class GeneratedFigures:
+    """Shares of the generated faults, and the designs accused. `unowned`: no right rule can be named beforehand."""
+
+    faults: int
+    flagged: float
+    owned: float
+    unowned: int
+    at_line: float
+    designs: int
+    accused: int
+    equivalent: int
+    stillborn: int
+
+
+def run_generated(step: int = 1) -> list[Generated]:
+    """Prove and audit every `step`-th mutant of the sample, on all cores."""
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
+        return list(pool.map(generated_cell, mutation.sample()[::step], chunksize=2))
+
+
+def generated_cell(mutant: mutation.Mutant) -> Generated:
+    """The cell of one mutant; only one that differs from its base is audited."""
+    proof = mutation.prove(mutant)
+    found = _found_in(mutant) if proof.verdict == "differs" else []
+    own = [finding for finding in found if {finding.rule, *finding.also} & set(mutant.owners)]
+    return Generated(
+        name=mutant.name,
+        is_fault=mutant.is_fault,
+        owners=mutant.owners,
+        old=mutant.old,
+        new=mutant.new,
+        proof=proof,
+        flagged=tuple(dict.fromkeys(rule for finding in found for rule in (finding.rule, *finding.also))),
+        is_owned=bool(own),
+        is_at_line=any(_is_on(finding, {mutant.line}) for finding in own or found),
+    )
+
+
+def _found_in(mutant: mutation.Mutant) -> list[Finding]:
+    """What is said of a mutant at or above serious, less the hazards that its base has already."""
+    base = next(correct for correct in ALL_CORRECT if correct.name == mutant.base)
+    with tempfile.TemporaryDirectory() as folder:
+        found = _grave(mutation.write(mutant, Path(folder)), base.attribute, mutant.base)
+    return [each for each in found if each.rule not in base.hazards or each.rule in mutant.owners]
+
+
+def generated_figures(cells: Sequence[Generated]) -> GeneratedFigures:
+    """The shares, over the mutants that differ from their base."""
+    living = [each for each in cells if each.proof.verdict == "differs"]
+    faults = [each for each in living if each.is_fault]
+    owned = [each for each in faults if each.owners]
+    designs = [each for each in living if not each.is_fault]
+    return GeneratedFigures(
+        faults=len(faults),
+        flagged=sum(bool(each.flagged) for each in faults) / max(len(faults), 1),
+        owned=sum(each.is_owned for each in owned) / max(len(owned), 1),
+        unowned=len(faults) - len(owned),
+        at_line=sum(each.is_at_line for each in faults) / max(len(faults), 1),
+        designs=len(designs),
+        accused=sum(bool(each.flagged) for each in designs),
+        equivalent=sum(each.proof.verdict == "equivalent" for each in cells),
+        stillborn=sum(each.proof.verdict == "stillborn" for each in cells),
+    )
+
+
+def worse_generated(before: Sequence[Mapping[str, Any]], cells: Sequence[Generated]) -> list[str]:
+    """What the stored mutants had and these have lost. Of a part of the sample only that part is compared."""
+    old = {str(each["name"]): each for each in before}
+    lost = []
+    for new in cells:
+        was = old.get(new.name)
+        if was is None or (was["old"], was["new"]) != (new.old, new.new):
+            lost.append(f"{new.name}: not in the stored sample")
+        elif new.is_fault:
+            lost += [f"{new.name}: {what}" for what in _lost_of(was, new)]
+        elif new.flagged and not was["flagged"]:
+            lost.append(f"{new.name}: false alarm by {', '.join(new.flagged)}")
+    return lost
+
+
+def _lost_of(was: Mapping[str, Any], new: Generated) -> list[str]:
+    lost = {
+        f"now {new.proof.verdict}": was["proof"]["verdict"] == "differs" != new.proof.verdict,
+        "no longer flagged": bool(was["flagged"]) and not new.flagged,
+        "no longer flagged by an owner": was["is_owned"] and not new.is_owned,
+        "no longer at its line": was["is_at_line"] and not new.is_at_line,
+    }
+    return [what for what, is_so in lost.items() if is_so][:1]
+
+
+def generated_table(cells: Sequence[Generated]) -> list[str]:
+    """The figures in words, every fault not met as it should be, and what was left out with its proof."""
+    found = generated_figures(cells)
+    lines = [
+        f"{found.faults} generated faults: {found.flagged:.1%} flagged, {found.owned:.1%} by an owning rule "
+        f"({found.unowned} without one), {found.at_line:.1%} at the edited line",
+        f"{found.designs} generated designs that are no faults: {found.accused} accused at or above serious",
+        f"{found.equivalent} mutants equal to their base and {found.stillborn} that cannot run are left out",
+    ]
+    return lines + [f"  {each.name}: {said}" for each in cells if (said := _said_of(each))]
+
+
+def _said_of(cell: Generated) -> str:
+    edit = f"`{cell.old}` as `{cell.new}`"
+    if cell.proof.verdict != "differs":
+        return f"{cell.proof.verdict} on {cell.proof.cases} batches, apart by {cell.proof.largest:.1g} at most, {edit}"
+    if not cell.is_fault:
+        return f"accused by {', '.join(cell.flagged)}, {edit}" if cell.flagged else ""
+    if not cell.flagged:
+        return f"not flagged, {edit}"
+    if not cell.is_owned:
+        return f"flagged by {', '.join(cell.flagged)} only, {edit}"
+    return "" if cell.is_at_line else f"at another line, {edit}"
 
 
 def figures(cells: Sequence[Cell]) -> Figures:
@@ -164,6 +300,6 @@ def table(cells: Sequence[Cell]) -> list[str]:
     return lines + [f"  false alarm on {c.name}: {', '.join(c.false_alarms)}" for c in cells if c.false_alarms]
 
 
-def matrix(cells: Sequence[Cell]) -> str:
+def matrix(cells: Sequence[Cell] | Sequence[Generated]) -> str:
     """The matrix as JSON, one line a cell so that a change reads as a diff."""
     return "[\n" + ",\n".join(json.dumps(asdict(each)) for each in cells) + "\n]\n"

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from ppo_audit import selftest
+from ppo_audit.corpus import mutation
 
+GENERATED = Path(__file__).parent / "corpus" / "generated.json"
+PART = 8
+"""Every so many of the generated faults: all of them take minutes."""
 MATRIX = Path(__file__).parent / "corpus" / "matrix.json"
 
 
@@ -24,6 +28,42 @@ def test_faults_are_found_owned_and_placed_and_no_correct_loss_is_accused(cells)
 
 def test_no_cell_is_worse_than_in_the_stored_matrix(cells):
     assert selftest.worse(json.loads(MATRIX.read_text()), cells) == []
+
+
+def test_no_generated_cell_is_worse_than_in_the_stored_sample():
+    assert selftest.worse_generated(json.loads(GENERATED.read_text()), selftest.run_generated(PART)) == []
+
+
+def test_the_stored_sample_is_what_the_seed_gives():
+    stored = [(each["name"], each["old"], each["new"]) for each in json.loads(GENERATED.read_text())]
+    assert stored == [(each.name, each.old, each.new) for each in mutation.sample()]
+
+
+DIFFERS = mutation.Proof("differs", 25, 1.0)
+MUTANT = selftest.Generated("a:1:0 slip", True, ("PPO102",), "min", "max", DIFFERS, ("PPO102",), True, True)
+DESIGN = selftest.Generated("a:1:0 design", False, (), "0.2", "0.1", DIFFERS, (), False, False)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (MUTANT, []),
+        (replace(MUTANT, flagged=(), is_owned=False), ["a:1:0 slip: no longer flagged"]),
+        (replace(MUTANT, flagged=("PPO104",), is_owned=False), ["a:1:0 slip: no longer flagged by an owner"]),
+        (replace(MUTANT, is_at_line=False), ["a:1:0 slip: no longer at its line"]),
+        (replace(MUTANT, new="sum"), ["a:1:0 slip: not in the stored sample"]),
+        (replace(DESIGN, flagged=("PPO104",)), ["a:1:0 design: false alarm by PPO104"]),
+    ],
+)
+def test_what_got_worse_of_the_generated_is_named(now, said):
+    before = json.loads(selftest.matrix([MUTANT, DESIGN]))
+    assert selftest.worse_generated(before, [now]) == said
+
+
+def test_figures_of_the_generated_leave_out_what_proves_nothing():
+    dead = replace(MUTANT, proof=mutation.Proof("equivalent", 25, 0.0), flagged=(), is_owned=False, is_at_line=False)
+    found = selftest.generated_figures([MUTANT, dead, DESIGN])
+    assert (found.faults, found.flagged, found.equivalent, found.designs, found.accused) == (1, 1.0, 1, 1, 0)
 
 
 OWNED = selftest.Cell("no_clip", "plain_min", "PPO102", ("PPO102",), is_owned=True, is_at_line=True)

@@ -14,13 +14,18 @@ from ppo_audit.commands.writing import write
 def selftest(
     output: Annotated[Path | None, typer.Option(help="Store the matrix in this file.", metavar="FILE")] = None,
     against: Annotated[Path | None, typer.Option(help="Fail where a cell got worse.", metavar="FILE")] = None,
+    every: Annotated[int, typer.Option(help="Audit every N-th generated fault; 1 takes minutes.", min=1)] = 8,
+    generated: Annotated[Path | None, typer.Option(help="Store the generated faults here.", metavar="FILE")] = None,
 ) -> None:
     """Inject every fault of the corpus, run the rules, and show how many are found, owned and placed."""
     from ppo_audit import selftest as workshop
 
     cells = workshop.run()
     lost = workshop.worse(json.loads(against.read_text()), cells) if against else []
-    print("\n".join([*workshop.table(cells), *lost]))
+    mutants = workshop.run_generated(every)
+    print("\n".join([*workshop.table(cells), *lost, *workshop.generated_table(mutants)]))
+    if generated:
+        write(generated, workshop.matrix(mutants))
     if output:
         write(output, workshop.matrix(cells))
     raise typer.Exit(int(bool(lost) or not workshop.figures(cells).meets_the_goal()))

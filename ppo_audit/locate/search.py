@@ -93,7 +93,10 @@ def _cure(subject: Subject, page: Page, violation: Violation) -> Edit | None:
 
 def _gives_up(subject: Subject, mended: Subject) -> bool:
     """Whether the edit removes something that the loss claims to do, such as the clip itself."""
-    return not subject.profile.claims <= mended.profile.claims
+    try:
+        return not subject.profile.claims <= mended.profile.claims
+    except NotApplicable:  # what can no longer be measured is no repair
+        return True
 
 
 def _passes(check: Callable[[Subject], Any], subject: Subject) -> bool:
