@@ -30,6 +30,7 @@ _HOMES = {
     "Credit": "helpers.credit",
     "Controller": "helpers.controller",
     "audit": "api",
+    "record": "trainer",
     "assert_conforms": "api",
     "parametrize_with_checks": "pytest_plugin",
 }

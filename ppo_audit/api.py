@@ -21,6 +21,7 @@ from ppo_audit.helpers.credit import credit_helper, credit_parameters
 from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
+from ppo_audit.recording.session import Session
 from ppo_audit.remarks import remarks
 from ppo_audit.rules import catalogue
 from ppo_audit.settings import Settings, command_for
@@ -44,7 +45,11 @@ def audit(target: Any, settings: Settings | None = None, **values: Any) -> Repor
         chosen = dataclasses.replace(chosen, values=(*chosen.values, *values.items()))
     if isinstance(target, str):
         return audit_targets([target], chosen)
-    name = f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', type(target).__name__)}"
+    name = (
+        "recording"
+        if isinstance(target, Session)
+        else f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', type(target).__name__)}"
+    )
     return _report([_guarded(name, lambda: audit_object(target, name, chosen), chosen)], chosen, name)
 
 
@@ -101,6 +106,10 @@ def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Sou
     controller = controller_helper(spec, target, settings) if settings.inputs is None else None
     if controller is not None:
         return [("default", controller)], source_of(controller.function)
+    if isinstance(target, Session):
+        from ppo_audit.trainer import recorded_variants
+
+        return recorded_variants(target, spec, settings), (None, None)
     function = as_function(target, spec, dict(settings.values))
     source = source_of(function)
     if settings.inputs is not None:

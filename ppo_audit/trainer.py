@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import runpy
@@ -14,7 +15,8 @@ import torch
 
 from ppo_audit.errors import UsageError
 from ppo_audit.recipes import RECIPES, Variant
-from ppo_audit.recording.session import Capture, Loss, Session, record
+from ppo_audit.recording.session import Capture, Loss, Session, expect_losses, recording
+from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import NoRatio, find_boundary
 from ppo_audit.subjects.replayed import Program, program_of, replay, replayed_subject, verify
@@ -67,7 +69,25 @@ def lift(spec: str, start: Callable[[], object], seed: int) -> Subject:
 
 def lift_all(spec: str, start: Callable[[], object], seed: int) -> list[tuple[str, Subject]]:
     """Every loss of a run by the place of its `backward`, the one with the ratio first."""
-    return subjects_of(spec, record(start, spec, verified_program), seed)
+    return subjects_of(spec, record_run(start, spec, verified_program), seed)
+
+
+@contextlib.contextmanager
+def record() -> Iterator[Session[Program]]:
+    """Record the losses of the block, for `audit`. The block runs to its end; the recording may end before."""
+    session = Session(verified_program)
+
+    def pause() -> None:
+        session.recorder.is_paused = True
+
+    with recording(session, pause):
+        yield session
+
+
+def recorded_variants(session: Session[Program], spec: str, settings: Settings) -> list[tuple[str, Subject]]:
+    """The losses of a recorded block."""
+    expect_losses(session, spec, "Put the code that trains inside `with ppo_audit.record()`.")
+    return list(_named("default", subjects_of(spec, session, settings.seed)))
 
 
 def subjects_of(spec: str, session: Session[Program], seed: int) -> list[tuple[str, Subject]]:
@@ -161,6 +181,3 @@ def _cross_check(spec: str, first: Program, later: Program) -> None:
             f"minibatch it gives {run.loss.item():.9g} where the trainer had {later.loss.item():.9g}. It is declined "
             f"rather than audited wrongly."
         )
-
-
-__all__ = ["lift", "lift_all", "lift_call", "subjects_of", "trainer_variants", "verified_program"]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ppo_audit import audit, record
 from ppo_audit.errors import UsageError
 from ppo_audit.trainer import lift, lift_all
 
@@ -156,3 +157,24 @@ def test_a_run_that_raises_after_its_first_losses_is_judged_by_them():
         raise RuntimeError("out of data")
 
     assert lift("crashed", training(update), seed=0).profile.clip == pytest.approx((0.8, 1.2), abs=1e-5)
+
+
+def test_a_recorded_block_runs_to_its_end_and_is_audited():
+    updates = []
+
+    def update(actor, critic, optimizers, data):
+        updates.append(1)
+        actor_then_critic(actor, critic, optimizers, data)
+
+    with record() as recording:
+        training(update, steps=9)()
+    report = audit(recording)
+    assert len(updates) == 9
+    assert {finding.rule for finding in report.findings} == {"PPO101"}
+
+
+def test_a_recorded_block_without_a_backward_pass_is_answered_with_the_reason():
+    with record() as recording:
+        torch.zeros(3).sum()
+    (entry,) = audit(recording).targets
+    assert (entry.exit_code, "never called `backward`" in entry.error) == (2, True)
