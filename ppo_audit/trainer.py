@@ -19,6 +19,7 @@ from ppo_audit.recording.session import Capture, Loss, Session, expect_losses, r
 from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import NoRatio, find_boundary
+from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
 from ppo_audit.subjects.replayed import Program, program_of, replay, replayed_subject, verify
 from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
@@ -139,12 +140,27 @@ def _gravest(declined: Declined) -> UsageError:
 
 def lift_call(spec: str, function: Callable[..., Any], make_inputs: Callable[[], Any], settings: Settings) -> Subject:
     """Call a loss once on inputs that the user makes, (arguments), {keywords} or both, and lift it from that call."""
+    keeper, changed = Keeper(function), list[Memory]()
 
     def start() -> None:
         args, kwargs = _as_arguments(make_inputs())
-        torch.autograd.backward(total_of(named_outputs(function(*args, **kwargs), spec), spec))
+        total = total_of(named_outputs(function(*args, **kwargs), spec), spec)
+        changed.extend(keeper.put_back())
+        torch.autograd.backward(total)
 
-    return dataclasses.replace(lift(spec, start, settings.seed), kind="loss")
+    programs: list[Program] = []
+
+    def lifted(capture: Capture) -> Program:
+        programs.append(verified_program(capture))
+        return programs[-1]
+
+    ((_, subject), *_) = subjects_of(spec, record(start, spec, lifted), settings.seed)
+    program = programs[0]
+    memories = read_by(program, tuple(changed))
+    written = {f"memory:{memory.name}": op for memory in memories if (op := writer(program.trace, memory))}
+    remembered = {memory.name: (memory.before, memory.after) for memory in memories}
+    origins = {**subject.origins, **written}
+    return dataclasses.replace(subject, kind="loss", remembered=remembered, origins=origins)
 
 
 def _as_arguments(made: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

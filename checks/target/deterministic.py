@@ -5,7 +5,9 @@ Why.       A loss that draws random numbers, or remembers its last call, cannot 
            own replay over the epochs, and not by the rules that follow. PyTorch's gradcheck compares two backward
            passes first, https://github.com/pytorch/pytorch/blob/v2.13.0/torch/autograd/gradcheck.py; at fixed
            log-probs, values and advantages Schulman et al. 2017, arXiv:1707.06347, eq. 9 has no random part.
-Applies.   Functions that are called; a recording is replayed from the same operations and always agrees.
+           A coefficient that adapts itself inside the loss also moves where the loss is only evaluated.
+Applies.   Functions that are called. A recording is replayed from the same operations and always agrees; of a module
+           lifted from one call, the buffers that the loss reads are compared before and after that call.
 Tested.    Four calls on one batch of 256 samples, in which rare noise shows. The generators of random, numpy and torch
            go on from call to call: they are not reseeded.
 Severity.  Serious: noise is added to the update. What the comparing rules then find stands below this finding.
@@ -28,6 +30,23 @@ CALLS, SAMPLES = 4, 256
 
 
 def check(subject: Subject) -> Violation | None:
+    return remembers(subject) or differs(subject)
+
+
+def remembers(subject: Subject) -> Violation | None:
+    """Whether the call that was recorded changed a buffer that the loss reads."""
+    for name, (before, after) in subject.remembered.items():
+        return Violation(
+            f"The loss reads the buffer `{name}` and changes it, so that the next call on equal inputs differs.",
+            counterexample={"buffer": name, "before": before.tolist(), "after": after.tolist()},
+            site=f"memory:{name}_source",
+            signature=name,
+        )
+    return None
+
+
+def differs(subject: Subject) -> Violation | None:
+    """Whether calls on equal inputs differ."""
     direct = subject.direct
     batch = direct.batch(sequences=SAMPLES, ragged=True)
     first = direct.observe(batch)

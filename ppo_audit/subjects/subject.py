@@ -54,6 +54,7 @@ class Subject:
     interventions: Mapping[OpKey, Intervention] = field(default_factory=dict)
     origins: Mapping[str, Op] = field(default_factory=dict, repr=False)
     count: Counter[str] = field(default_factory=Counter)
+    remembered: Mapping[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, repr=False)
     seed: int = 0
     not_covered: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
