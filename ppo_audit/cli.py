@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from ppo_audit.commands import check, demo, init, new_rule, profile, rules, selftest, training
+from ppo_audit.commands import check, demo, init, new_rule, profile, replay, rules, selftest, training
 from ppo_audit.errors import UsageError
 
 OWN_BUG = 4
@@ -59,6 +59,7 @@ app.command("init")(init.init)
 app.command("rules")(rules.rules)
 app.command("explain")(rules.explain)
 app.command("new-rule")(new_rule.new_rule)
+app.command("replay")(replay.replay)
 app.command("selftest")(selftest.selftest)
 app.command("demo")(demo.demo)
 app.command("profile")(profile.profile)
