@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
-import importlib.metadata
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,17 +11,20 @@ from typing import Any, TypeVar
 
 from ppo_audit.declared import compare
 from ppo_audit.details import details
-from ppo_audit.engine import Judgement, findings, judge, merge
+from ppo_audit.engine import Judgement, Told, findings, judge, merge
 from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Finding, Outcome, Remark, Report, Severity, Status, TargetReport
 from ppo_audit.helpers.controller import controller_helper
 from ppo_audit.helpers.credit import credit_helper, credit_parameters
 from ppo_audit.helpers.returns import returns_helper
+from ppo_audit.isolation.state import restored
+from ppo_audit.journal import CLOSING, OPENING, Journal, Opened, Silent
 from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
 from ppo_audit.recording.session import Session
 from ppo_audit.remarks import remarks
 from ppo_audit.rules import catalogue
+from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_variants
 from ppo_audit.subjects.judged import Helper, Judged
@@ -31,7 +32,6 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
 from ppo_audit.thresholds import LIMITS, TOLERANCES
-from ppo_audit.waivers.apply import waive
 
 Variants = Sequence[tuple[str, Judged]]
 Source = tuple[str | None, int | None]
@@ -50,7 +50,7 @@ def audit(target: Any, settings: Settings | None = None, **values: Any) -> Repor
         if isinstance(target, Session)
         else f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', type(target).__name__)}"
     )
-    return _report([_guarded(name, lambda: audit_object(target, name, chosen), chosen)], chosen, name)
+    return report_of([_guarded(name, lambda: audit_object(target, name, chosen))], chosen, name)
 
 
 def assert_conforms(target: Any, settings: Settings | None = None, **values: Any) -> None:
@@ -64,8 +64,13 @@ def assert_conforms(target: Any, settings: Settings | None = None, **values: Any
 
 def audit_targets(specs: Sequence[str], settings: Settings) -> Report:
     """Audit every spec; one that cannot be judged says why in its own entry."""
-    entries = [_guarded(spec, functools.partial(audit_spec, spec, settings), settings) for spec in specs]
-    return _report(entries, settings, specs[0] if specs else "")
+    entries = [audit_entry(spec, settings, Silent()) for spec in specs]
+    return report_of(entries, settings, specs[0] if specs else "")
+
+
+def audit_entry(spec: str, settings: Settings, journal: Journal) -> TargetReport:
+    """The entry of one spec, told to the journal as it goes."""
+    return _guarded(spec, functools.partial(audit_spec, spec, settings, journal))
 
 
 def profile_of(spec: str, settings: Settings) -> TargetReport:
@@ -77,17 +82,18 @@ def profile_of(spec: str, settings: Settings) -> TargetReport:
     return TargetReport(spec, subject.kind, roles=dict(subject.roles), profile=facts)
 
 
-def audit_spec(spec: str, settings: Settings) -> TargetReport:
+def audit_spec(spec: str, settings: Settings, journal: Journal) -> TargetReport:
     """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
     own = settings.of(spec)
+    journal.enter(OPENING)
     variants, source = _opened(spec, own)
-    return _entry(spec, variants, own, source)
+    return _entry(spec, variants, own, source, journal)
 
 
 def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
     """Audit an object that is at hand."""
     variants, source = _variants(target, spec, settings)
-    return _entry(spec, variants, settings, source)
+    return _entry(spec, variants, settings, source, Silent())
 
 
 def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
@@ -124,42 +130,47 @@ def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Sou
     return called_variants(spec, function, settings), source
 
 
-def _guarded(spec: str, run: Callable[[], TargetReport], settings: Settings) -> TargetReport:
+def _guarded(spec: str, run: Callable[[], TargetReport]) -> TargetReport:
     """An entry whatever happens: what the target did wrong is exit code 2, with the reason."""
     try:
-        with warnings.catch_warnings():
+        with restored(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # awkward inputs are the point; what matters of them becomes a finding
             return run()
     except UsageError as error:
         return TargetReport(spec, "unknown", error=str(error), exit_code=error.exit_code)
 
 
-def _entry(spec: str, variants: Variants, settings: Settings, source: Source) -> TargetReport:
+def _entry(spec: str, variants: Variants, settings: Settings, source: Source, journal: Journal) -> TargetReport:
     started = time.perf_counter()
     variants = _governed(variants, settings)
     qualified = spec.rpartition(":")[2] or spec
+    (variant, first), *others = variants
+    told, file = Told(journal, variant, qualified), display(source[0]) if source[0] else None
+    journal.opened(Opened(first.kind, dict(first.roles), file, source[1]))
     pages = [page for code, page in catalogue(settings.rule_paths).items() if settings.selects(code)]
-    (_, first), *others = variants
-    judgements = judge(first, pages)
-    found = findings(first, judgements, qualified)
+    judgements = judge(first, pages, told)
+    found = findings(first, judgements, told)
     for name, subject in others:
-        later = judge(subject, pages)
+        told = dataclasses.replace(told, variant=name)
+        later = judge(subject, pages, told)
         explained = [code for judgement in judgements if judgement.violation for code in judgement.violation.explains]
-        found = merge(found, findings(subject, later, qualified), name, explained)
+        found = merge(found, findings(subject, later, told), name, explained)
         judgements = [_worse(a, b) for a, b in zip(judgements, later, strict=True)]
     outcomes = tuple(judgement.outcome for judgement in judgements)
     found = _graded(found, dict(settings.severities))
-    profile = _profile(first)
+    knows_facts = not journal.gave_up(CLOSING)
+    journal.enter(CLOSING)
+    profile = _profile(first) if knows_facts else {}
     return TargetReport(
         target=spec,
         kind=first.kind,
-        file=display(source[0]) if source[0] else None,
+        file=file,
         line=source[1],
         roles=dict(first.roles),
         profile=profile,
         outcomes=outcomes,
         findings=tuple(found),
-        remarks=(*_claimed(settings, profile), *_remarks(first)),
+        remarks=(*_claimed(settings, profile), *_remarks(first)) if knows_facts else (),
         not_covered=first.not_covered if isinstance(first, Subject) else (),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
@@ -222,14 +233,3 @@ def _exit_code(outcomes: Iterable[Outcome], found: Iterable[Finding], settings: 
     if settings.fail_on is not None and any(f.severity <= settings.fail_on and f.waiver is None for f in found):
         return 1
     return 0 if statuses & {Status.PASSED, Status.FLAGGED, Status.WAIVED} else 5
-
-
-def _report(entries: Sequence[TargetReport], settings: Settings, spec: str) -> Report:
-    version, today = importlib.metadata.version("ppo-audit"), datetime.date.today()
-    return Report(
-        tuple(waive(entries, settings, today)),
-        version,
-        today.isoformat(),
-        settings.fail_on,
-        command_for(spec, settings),
-    )

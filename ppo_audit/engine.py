@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Finding, Fix, Outcome, Severity, Status, Violation, fingerprint
+from ppo_audit.journal import Journal, Verdict, place_stage, rule_stage
 from ppo_audit.locate import Place, locate
 from ppo_audit.rules import Page, load_check
 from ppo_audit.subjects.judged import Judged
@@ -26,13 +27,35 @@ class Judgement:
     violation: Violation | None = None
 
 
-def judge(subject: Judged, pages: Sequence[Page]) -> list[Judgement]:
-    """Every rule against the subject, in order of code."""
-    return [judge_one(subject, page) for page in pages]
+@dataclass(frozen=True)
+class Told:
+    """Whom an audit tells what it does: the journal; the variant at hand, and the target's name in fingerprints."""
+
+    journal: Journal
+    variant: str
+    qualified_name: str
 
 
-def judge_one(subject: Judged, page: Page) -> Judgement:
+def judge(subject: Judged, pages: Sequence[Page], told: Told) -> list[Judgement]:
+    """Every rule against the subject, in order of code; what the journal knows is not run again."""
+    return [_remembered(page, told) or _told(judge_one(subject, page, told), told) for page in pages]
+
+
+def _remembered(page: Page, told: Told) -> Judgement | None:
+    known = told.journal.recall(rule_stage(told.variant, page.rule.code))
+    return Judgement(page, known.outcome, known.violation) if known else None
+
+
+def _told(judgement: Judgement, told: Told) -> Judgement:
+    found = _finding(judgement, (), told.qualified_name, NOWHERE) if judgement.violation else None
+    verdict = Verdict(judgement.outcome, judgement.violation, found)
+    told.journal.keep(rule_stage(told.variant, judgement.page.rule.code), verdict)
+    return judgement
+
+
+def judge_one(subject: Judged, page: Page, told: Told) -> Judgement:
     """One rule: skipped with its reason, passed, flagged with a violation, or errored."""
+    told.journal.enter(rule_stage(told.variant, page.rule.code))
     started = time.perf_counter()
     status, reason, violation = _attempt(subject, page)
     seconds = time.perf_counter() - started
@@ -57,19 +80,23 @@ def _attempt(subject: Judged, page: Page) -> tuple[Status, str | None, Violation
     return Status.PASSED, f"{page.title} Seen in {subject.count['cases'] - cases:,} cases.", None
 
 
+NOWHERE = Place(None)
 NOISE = "PPO002"
 ONE_CALL_TELLS = frozenset("PPO001 PPO003 PPO004 PPO005 PPO008 PPO101 PPO109 PPO202 PPO503 PPO508 PPO511".split())
 """Rules that need no second run to compare with: what they find is no noise."""
 
 
-def findings(subject: Judged, judgements: Sequence[Judgement], qualified_name: str) -> list[Finding]:
+def findings(subject: Judged, judgements: Sequence[Judgement], told: Told) -> list[Finding]:
     """One finding for each flagged rule that no other finding explains, most severe first."""
     flagged = [judgement for judgement in judgements if judgement.violation is not None]
     explained = explanations(flagged)
     roots = [
         judgement for judgement in flagged if not any(judgement.page.rule.code in codes for codes in explained.values())
     ]
-    found = [_finding(subject, root, explained[root.page.rule.code], qualified_name) for root in roots]
+    found = [
+        _finding(root, explained[root.page.rule.code], told.qualified_name, _place(subject, root, told))
+        for root in roots
+    ]
     return sorted(found, key=lambda finding: (finding.severity, finding.rule))
 
 
@@ -110,10 +137,19 @@ def _severity(judgement: Judgement) -> Severity:
     return judgement.page.rule.severity if judgement.violation.severity is None else judgement.violation.severity
 
 
-def _finding(subject: Judged, judgement: Judgement, also: tuple[str, ...], qualified_name: str) -> Finding:
+def _place(subject: Judged, judgement: Judgement, told: Told) -> Place:
+    """Where the violation comes from; nowhere if an earlier worker was lost while it was looked for."""
+    stage = place_stage(told.variant, judgement.page.rule.code)
+    assert judgement.violation is not None
+    if told.journal.gave_up(stage):
+        return NOWHERE
+    told.journal.enter(stage)
+    return locate(subject, judgement.page, judgement.violation)
+
+
+def _finding(judgement: Judgement, also: tuple[str, ...], qualified_name: str, place: Place) -> Finding:
     violation, page = judgement.violation, judgement.page
     assert violation is not None
-    place = locate(subject, page, violation)
     return Finding(
         rule=page.rule.code,
         name=page.rule.name,
@@ -121,7 +157,7 @@ def _finding(subject: Judged, judgement: Judgement, also: tuple[str, ...], quali
         severity=_severity(judgement),
         confidence=violation.confidence,
         message=violation.message,
-        location=place.location,
+        location=place.location or violation.place,
         alternatives=place.alternatives,
         fingerprint=fingerprint(qualified_name, page.rule.code, violation.signature or violation.site),
         evidence=dict(violation.evidence),

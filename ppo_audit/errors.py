@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 Parsed = TypeVar("Parsed")
 
 
+RAISED_BY_A_TARGET = (Exception, SystemExit, GeneratorExit)
+"""What a target may raise when it is called; an interruption is the user's."""
+
+
 class UsageError(Exception):
     """The request cannot be carried out: exit code 2, nothing was judged.
 

@@ -166,6 +166,8 @@ class TargetReport:
     error: str | None = None
     exit_code: int = 0
     command: str = ""
+    output: str = ""
+    """The end of what the target printed, as it came: no part of the report, shown on demand."""
 
 
 @dataclass(frozen=True)

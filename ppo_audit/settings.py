@@ -21,7 +21,9 @@ class Settings:
     """What the user asked for. `select` and `ignore` hold codes of rules; an empty `select` means all of them.
 
     `fail_on` is None where nothing may fail the run. `roles` pairs a role with the name that plays it, `values` a
-    parameter of the target with what to pass, `targets` a spec with settings of its own.
+    parameter of the target with what to pass, `targets` a spec with settings of its own. `time_limit` is in seconds for
+    a rule (ten times as much for a target), `memory_limit` in GiB above what a worker holds at its start; both hold in
+    worker processes only.
     """
 
     select: tuple[str, ...] = ()
@@ -34,6 +36,8 @@ class Settings:
     seed: int = 0
     rule_paths: tuple[str, ...] = ()
     script_args: tuple[str, ...] = ()
+    time_limit: float = 30.0
+    memory_limit: float = 4.0
     severities: tuple[tuple[str, Severity], ...] = ()
     thresholds: tuple[tuple[str, float], ...] = ()
     tolerances: tuple[tuple[str, float], ...] = ()

@@ -6,8 +6,9 @@ import importlib
 
 from ppo_audit.findings import Report
 from ppo_audit.reports._digest import verdict
+from ppo_audit.reports._text import clean
 
-__all__ = ["WRITERS", "render", "verdict"]
+__all__ = ["WRITERS", "clean", "render", "verdict"]
 
 WRITERS = {"terminal": "terminal", "markdown": "markdown", "json": "json_report"}
 """Format name -> module with `render(report) -> str`; a module loads on first use, since rich is slow to import."""

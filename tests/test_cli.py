@@ -45,6 +45,9 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report | BaseException],
         module = types.SimpleNamespace(audit_targets=stub)
         monkeypatch.setitem(sys.modules, "ppo_audit.api", module)
         monkeypatch.setattr(ppo_audit, "api", module, raising=False)
+        monkeypatch.setattr(
+            "ppo_audit.isolation.pool.audit_isolated", lambda specs, settings, jobs: stub(specs, settings)
+        )
         return stub
 
     return install
@@ -89,7 +92,7 @@ class TestExitCodes:
 
     def test_a_target_cannot_choose_the_exit_code(self, audit, capsys):
         audit(SystemExit(0))
-        assert run("check", "train.py") == 2
+        assert run("check", "train.py", "--in-process") == 2
         assert "the target ended the process (`sys.exit(0)`)" in capsys.readouterr().err
 
     def test_an_interruption_is_130(self, audit):

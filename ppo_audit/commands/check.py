@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sys
 from collections.abc import Sequence
 
 import typer
@@ -16,21 +19,26 @@ from ppo_audit.commands.options import (
     Expires,
     Format,
     Ignore,
+    InProcess,
     Inputs,
+    Jobs,
     LeastToFail,
+    MemoryLimit,
     Output,
     Reason,
     Roles,
     Rules,
     SeedIfGiven,
     Select,
+    ShowOutput,
     ShowSettings,
     StrictWaivers,
     Targets,
+    TimeLimit,
     Values,
     WriteBaseline,
 )
-from ppo_audit.commands.writing import deliver, expect_folder
+from ppo_audit.commands.writing import deliver, expect_folder, printed_by
 from ppo_audit.configuration.layers import Configuration, explained, settings_of
 from ppo_audit.errors import Complaints, UsageError
 from ppo_audit.findings import Report
@@ -51,6 +59,11 @@ def check(
     device: Device = None,
     seed: SeedIfGiven = None,
     rules_at: Rules = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    jobs: Jobs = None,
+    in_process: InProcess = False,
+    show_output: ShowOutput = False,
     config: Config = None,
     show_settings: ShowSettings = False,
     baseline: Baseline = None,
@@ -76,6 +89,8 @@ def check(
         rule_paths=tuple(rules_at) if rules_at else None,
         baseline=str(baseline) if baseline else None,
         strict_waivers=strict_waivers or None,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
     )
     acceptance = complaints.hear(lambda: accepting(write_baseline, reason, expires), None)
     complaints.hear(lambda: expect_folder(output), None)
@@ -84,19 +99,31 @@ def check(
         print("\n".join(explained(configuration, given)))
         raise typer.Exit
     settings, specs = settings_of(configuration, given), targets_of(configuration, targets)
+    place = output.absolute() if output else None  # a target may delete the folder that we are in
+    run = audit if in_process else functools.partial(audit_isolated, jobs=jobs)
     if acceptance:
-        raise typer.Exit(accept(audit(specs, settings), acceptance))
-    report = audit(specs, with_baseline(settings))
-    deliver(report, report_format, output)
+        raise typer.Exit(accept(run(specs, settings), acceptance))
+    report = run(specs, with_baseline(settings))
+    if show_output:
+        print(printed_by(report), end="", file=sys.stderr)
+    deliver(report, report_format, output, place)
     raise typer.Exit(report.exit_code)
 
 
+def audit_isolated(targets: Sequence[str], settings: Settings, jobs: int | None) -> Report:
+    """The report, made in worker processes."""
+    from ppo_audit.isolation import pool
+
+    return pool.audit_isolated(targets, settings, jobs or pool.cores())
+
+
 def audit(targets: Sequence[str], settings: Settings) -> Report:
-    """The report; a target that ends the process is refused."""
+    """The report, made in this process; what targets print goes to stderr; one that ends the process is refused."""
     from ppo_audit.api import audit_targets
 
     try:
-        return audit_targets(targets, settings)
+        with contextlib.redirect_stdout(sys.stderr):
+            return audit_targets(targets, settings)
     except SystemExit as stop:
         # Else a target that calls sys.exit() would choose our exit code, and 0 where nothing was judged.
         raise UsageError(f"the target ended the process (`sys.exit({stop.code!r})`), so nothing was judged.") from stop

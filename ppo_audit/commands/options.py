@@ -54,6 +54,13 @@ Expires = Annotated[str | None, typer.Option(help="Until when they are.", metava
 StrictWaivers = Annotated[
     bool, typer.Option("--strict-waivers", help="Fail where a waiver is unused, expired or incomplete.")
 ]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds for a rule; ten times as much for a target. [default: 30]", min=0.1)
+]
+MemoryLimit = Annotated[float | None, typer.Option(help="GiB that a target may use. [default: 4]", min=0.01)]
+InProcess = Annotated[bool, typer.Option("--in-process", help="Without worker processes, for debuggers.")]
+Jobs = Annotated[int | None, typer.Option(help="Targets at a time; default: one a core.", metavar="N", min=1)]
+ShowOutput = Annotated[bool, typer.Option("--show-output", help="Show the end of what the targets printed.")]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error in ppo-audit.", expose_value=False)
 ]

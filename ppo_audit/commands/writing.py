@@ -27,15 +27,23 @@ class ReportFormat(enum.StrEnum):
 FORMAT_OF_SUFFIX = {".md": ReportFormat.MARKDOWN, ".json": ReportFormat.JSON}
 
 
-def deliver(report: Report, chosen: ReportFormat | None, output: Path | None) -> None:
-    """Print the report, or write it to a file and print the verdict."""
+def deliver(report: Report, chosen: ReportFormat | None, output: Path | None, place: Path | None = None) -> None:
+    """Print the report, or write it to a file, which is at `place` now, and print the verdict."""
     suffix = output.suffix.lower() if output else ""
     name = chosen or FORMAT_OF_SUFFIX.get(suffix, ReportFormat.TERMINAL)
     if output:
-        write(output, reports.render(report, name))
+        write(place or output, reports.render(report, name))
         print(f"Wrote {output}. {reports.verdict(report)}")
     else:
         print(for_screen(report) if name is ReportFormat.TERMINAL else reports.render(report, name), end="")
+
+
+def printed_by(report: Report) -> str:
+    """The end of what each target printed, without what would command a terminal."""
+    texts = [
+        f"--- printed by {entry.target}\n{reports.clean(entry.output)}\n" for entry in report.targets if entry.output
+    ]
+    return "".join(texts)
 
 
 def for_screen(report: Report) -> str:
@@ -58,6 +66,7 @@ def expect_folder(output: Path | None) -> None:
 def write(output: Path, text: str) -> None:
     """Write the text; a file that cannot be written is the user's to hear of."""
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)  # a target may have deleted it
         output.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"--output: cannot write `{output}` ({error.strerror}); choose another file.") from error

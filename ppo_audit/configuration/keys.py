@@ -34,6 +34,8 @@ EVERYWHERE = (
     Key("device", "device", readers.text),
     Key("seed", "seed", readers.whole),
     Key("script-args", "script_args", readers.texts),
+    Key("time-limit", "time_limit", readers.positive),
+    Key("memory-limit", "memory_limit", readers.positive),
     Key("waivers", "waivers", readers.waivers),
 )
 """For all targets, or in a target's table for that one alone."""

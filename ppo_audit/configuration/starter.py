@@ -34,6 +34,10 @@ KEYS = """
 # What follows `--` for a training script.
 # script-args = ["--total-timesteps", "512"]
 
+# Seconds for a rule (ten times as much for a whole target), and GiB that a target may use.
+# time-limit = 30.0
+# memory-limit = 4.0
+
 # Known findings (`ppo-audit check --write-baseline FILE --reason "..."`), and whether a waiver without use fails.
 # baseline = "ppo-audit-baseline.json"
 # strict-waivers = false

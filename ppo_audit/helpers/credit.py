@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
+from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, TargetRaised, UsageError
 from ppo_audit.helpers.callee import named, unclear
 from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.settings import Settings
@@ -83,7 +83,7 @@ class Credit:
         self.count["cases"] += len(rows)
         try:
             found = self._called(rows.to(self.dtype), roles)
-        except Exception as error:
+        except RAISED_BY_A_TARGET as error:
             raise (TargetRaised(describe(error)) if culprit(error) else error) from error
         if found is None:
             raise NotApplicable("the helper returns nothing of the shape of its input")
@@ -155,13 +155,13 @@ def credit_helper(
     )
     if required:
         raise unclear(sorted(required)[0], function)
-    error: Exception | None = None
+    error: BaseException | None = None
     for candidate in _candidates(target, function, parameters):
         rows = torch.linspace(-1.0, 1.4, ROWS, dtype=torch.float64)
         try:
             if candidate._called(rows, {}) is not None:
                 return candidate
-        except Exception as problem:
+        except RAISED_BY_A_TARGET as problem:
             error = error or problem
     why = describe(error) if error else "it returned nothing of the shape of its input"
     raise UsageError(f"`{label(function)}` was called on rows of advantages or rewards, and could not be: {why}.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
+from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, TargetRaised, UsageError
 from ppo_audit.helpers.callee import AskedFor, Callee, Outputs, asked, callee_of
 from ppo_audit.helpers.rollout import ENVS, STEPS, Convention, Rollout
 from ppo_audit.reference import discounted_returns, gae
@@ -113,7 +113,7 @@ class Returns:
         self.count["cases"] += rollout.reward.numel()
         try:
             outputs = self.callee.outputs(rollout, self.convention)
-        except Exception as error:
+        except RAISED_BY_A_TARGET as error:
             from ppo_audit.locate.source import location_of
 
             site = culprit(error)
@@ -143,7 +143,7 @@ class Returns:
         for convention in (self.convention, *self.shortlist):
             try:
                 found = _scored(callee, convention) if _may_fit(callee, convention) else None
-            except Exception:  # an edit may break the helper in any way
+            except RAISED_BY_A_TARGET:  # an edit may break the helper in any way
                 continue
             if found is not None and found.agreement > PERFECT:
                 return dataclasses.replace(self, callee=callee, convention=found, is_trial=True)
@@ -223,16 +223,16 @@ def returns_helper(target: str, function: Callable[..., Any], settings: Settings
     return Returns(target, callee, chosen, tuple(others[:SHORTLIST]), seed=settings.seed)
 
 
-def _working(callee: Callee) -> tuple[list[Convention], Exception | None]:
+def _working(callee: Callee) -> tuple[list[Convention], BaseException | None]:
     """Every convention under which the helper answers, up to one that fits, the likeliest first; and an error."""
     works: list[Convention] = []
-    error: Exception | None = None
+    error: BaseException | None = None
     for candidate in _candidates(callee):
         if candidate.layout == "T" and any(other.layout != "T" and other.agreement > SOME for other in works):
             continue  # what takes several environments is judged on several: alone they cannot mix
         try:
             scored = _scored(callee, candidate)
-        except Exception as problem:
+        except RAISED_BY_A_TARGET as problem:
             error = error or problem
             continue
         if scored is not None:
@@ -282,7 +282,7 @@ def _with_asked_names(callee: Callee, overrides: Mapping[str, str]) -> Callee:
             except AskedFor as name:
                 callee = asked(callee, str(name), overrides)
                 break
-            except Exception:
+            except RAISED_BY_A_TARGET:
                 continue
         else:
             return callee

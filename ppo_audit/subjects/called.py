@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import UsageError
+from ppo_audit.errors import RAISED_BY_A_TARGET, UsageError
 from ppo_audit.recording.graph import dependencies, plain
 from ppo_audit.recording.parting import outer_products
 from ppo_audit.recording.trace import OpKey, Trace
@@ -95,7 +95,7 @@ def _ask(call: Call) -> dict[str, str]:
                 call.function(*args, **kwargs)
         except UsageError:
             raise
-        except Exception:
+        except RAISED_BY_A_TARGET:
             continue
         return asked | noted
     return asked | noted
@@ -143,7 +143,7 @@ def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozen
             run = call_under_recorder(call, device, ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
         except UsageError:
             raise
-        except Exception as error:
+        except RAISED_BY_A_TARGET as error:
             errors[describe(error)] = None
             continue
         works.append((layout, run))

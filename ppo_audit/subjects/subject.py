@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ppo_audit.errors import NotApplicable, TargetRaised, UsageError
+from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, TargetRaised, UsageError
 from ppo_audit.recording.graph import Roles, dependencies
 from ppo_audit.recording.terms import Part, split
 from ppo_audit.recording.trace import Intervention, Op, OpKey
@@ -125,7 +125,7 @@ class Subject:
             raise
         except UsageError as error:
             raise NotApplicable(str(error)) from error
-        except Exception as error:
+        except RAISED_BY_A_TARGET as error:
             raise self._blamed(error) from error
 
     def parts(self, run: Run) -> list[Part]:
@@ -246,7 +246,7 @@ class Subject:
         mixed = lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[alike], b[alike])
         return self.direct.parting(self.run(self.rows(rows, **one)), self.run(self.rows(rows, **two)), mixed)
 
-    def _blamed(self, error: Exception) -> Exception:
+    def _blamed(self, error: BaseException) -> BaseException:
         """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""
         from ppo_audit.locate.source import location_of
 

@@ -19,6 +19,8 @@ from ppo_audit.errors import UsageError, did_you_mean
 from ppo_audit.recording.trace import TORCH_FOLDERS, Site, site_of
 from ppo_audit.targets.names import is_scalar, role_of
 
+LONGEST_MESSAGE = 500
+
 
 def resolve(spec: str) -> Any:
     """The object that a spec names; raises UsageError where it cannot be had."""
@@ -93,8 +95,16 @@ def describe(error: BaseException) -> str:
     """An error of the user's code in one line: type, message, and the innermost line of his that raised it."""
     site = culprit(error)
     place = f" ({Path(site.file).name}:{site.line})" if site else ""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}{place}"
+    return f"{type(error).__name__}: {_first_line(error) or 'no message'}{place}"
+
+
+def _first_line(error: BaseException) -> str:
+    """What the error says, as far as it can say something; of megabytes the beginning."""
+    try:
+        lines = str(error)[:LONGEST_MESSAGE].strip().splitlines()
+    except Exception:
+        return "its message cannot be printed"
+    return lines[0] if lines else ""
 
 
 def culprit(error: BaseException) -> Site | None:

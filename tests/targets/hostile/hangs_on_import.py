@@ -1,0 +1,5 @@
+"""Never lets itself be imported."""
+
+import time
+
+time.sleep(3600)
