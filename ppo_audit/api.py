@@ -36,6 +36,7 @@ from ppo_audit.thresholds import LIMITS, TOLERANCES
 Variants = Sequence[tuple[str, Judged]]
 Source = tuple[str | None, int | None]
 Measured = TypeVar("Measured")
+UNHEARD = Silent()
 
 
 def audit(target: Any, settings: Settings | None = None, **values: Any) -> Report:
@@ -64,7 +65,7 @@ def assert_conforms(target: Any, settings: Settings | None = None, **values: Any
 
 def audit_targets(specs: Sequence[str], settings: Settings) -> Report:
     """Audit every spec; one that cannot be judged says why in its own entry."""
-    entries = [audit_entry(spec, settings, Silent()) for spec in specs]
+    entries = [audit_entry(spec, settings, UNHEARD) for spec in specs]
     return report_of(entries, settings, specs[0] if specs else "")
 
 
@@ -82,7 +83,7 @@ def profile_of(spec: str, settings: Settings) -> TargetReport:
     return TargetReport(spec, subject.kind, roles=dict(subject.roles), profile=facts)
 
 
-def audit_spec(spec: str, settings: Settings, journal: Journal) -> TargetReport:
+def audit_spec(spec: str, settings: Settings, journal: Journal = UNHEARD) -> TargetReport:
     """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
     own = settings.of(spec)
     journal.enter(OPENING)
@@ -93,7 +94,7 @@ def audit_spec(spec: str, settings: Settings, journal: Journal) -> TargetReport:
 def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
     """Audit an object that is at hand."""
     variants, source = _variants(target, spec, settings)
-    return _entry(spec, variants, settings, source, Silent())
+    return _entry(spec, variants, settings, source, UNHEARD)
 
 
 def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
