@@ -54,7 +54,9 @@ def _float(value: float) -> float | str:
 
 
 def _target(target: TargetReport) -> dict[str, object]:
-    return _fields(target) | {
+    fields = _fields(target)
+    del fields["output"]  # what a target prints may hold anything, and differs from run to run
+    return fields | {
         "outcomes": [_outcome(outcome) for outcome in target.outcomes],
         "findings": most_severe_first(target.findings),
     }
