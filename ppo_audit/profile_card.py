@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ppo_audit.subjects.subject import Subject
-from ppo_audit.subjects.variants import variant
+from ppo_audit.subjects.variants import length_weighting, variant
 
 
 def card(subject: Subject) -> dict[str, object]:
@@ -14,6 +14,7 @@ def card(subject: Subject) -> dict[str, object]:
         "variant": variant(subject),
         "surrogate": profile.surrogate,
         "reduction": profile.reduction,
+        "length_weighting": length_weighting(subject) if "policy" in anatomy.families else None,
         "terms": sorted(anatomy.families),
         "clip_range": _range(low, high),
         "dual_clip": _digits(profile.dual_clip),

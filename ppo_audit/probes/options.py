@@ -57,6 +57,24 @@ def option(subject: Subject, role: str) -> Option | None:
     return next((found for found in options(subject) if found.role == role), None)
 
 
+def texts(subject: Subject) -> dict[str, str]:
+    """Parameters that hold a word, by default or as the user set them; none for a recording."""
+    call = _call(subject)
+    values = {**call.defaults, **call.values} if call else {}
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def with_value(subject: Subject, name: str, value: str) -> Subject:
+    """The subject with a word in a parameter's place."""
+    return _at(subject, name, value)
+
+
+def function_of(subject: Subject) -> Function | None:
+    """The target's own function; None for a recording."""
+    call = _call(subject)
+    return call.function if call else None
+
+
 def _call(subject: Subject) -> Call | None:
     evaluate = subject.evaluate
     if not isinstance(evaluate, functools.partial) or evaluate.func is not call_under_recorder:
@@ -100,7 +118,7 @@ def _arguments(call: Call) -> dict[str, Any]:
     return {name: value for name, value in values.items() if isinstance(value, SIMPLE)}
 
 
-def _at(subject: Subject, name: str, value: float | bool) -> Subject:
+def _at(subject: Subject, name: str, value: float | bool | str) -> Subject:
     """The subject with one option at another value."""
     call = _call(subject)
     assert call is not None

@@ -97,17 +97,25 @@ def _is_sequence_level(subject: Subject) -> bool:
 
 
 def _averaging(subject: Subject) -> str:
-    """How tokens of sequences of unequal length weigh: by token, by sequence, or by a constant."""
+    found = length_weighting(subject)
+    return f", {found}" if found else ""
+
+
+TOKEN_MEAN, SEQUENCE_MEAN = "mean over tokens", "mean over tokens, then over sequences"
+SEQUENCE_SUM, CONSTANT = "sum over tokens, mean over sequences", "divided by a constant length"
+
+
+def length_weighting(subject: Subject) -> str | None:
+    """How tokens of sequences of unequal length weigh: by token, by sequence, or by a constant; None: not measured."""
     long, short = token_weights(subject), token_weights(subject, short=1)
     if long is None or short is None:
-        return ""
+        return None
     first, second = short[0, 0].abs(), short[1, 0].abs()
     if not torch.allclose(first, second, rtol=1e-4):
-        return ", mean over tokens, then over sequences" if torch.allclose(first, TOKENS * second, rtol=1e-4) else ""
+        return SEQUENCE_MEAN if torch.allclose(first, TOKENS * second, rtol=1e-4) else None
     if not torch.allclose(second, long[1, 0].abs(), rtol=1e-4):
-        return ", mean over tokens"
-    is_sum = abs(2 * float(second) - 1) < 1e-4
-    return ", sum over tokens, mean over sequences" if is_sum else ", divided by a constant length"
+        return TOKEN_MEAN
+    return SEQUENCE_SUM if abs(2 * float(second) - 1) < 1e-4 else CONSTANT
 
 
 def _penalty(subject: Subject) -> str:
