@@ -15,7 +15,7 @@ from typing import Any
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location
 from ppo_audit.probes.options import function_of, texts, with_value
-from ppo_audit.probes.places import place_of, recorded, slice_of
+from ppo_audit.probes.places import parts_of, place_of, recorded
 from ppo_audit.recording.graph import plain
 from ppo_audit.recording.parting import QUOTIENTS
 from ppo_audit.subjects.subject import Subject
@@ -72,8 +72,9 @@ def _measured(subject: Subject, argument: str, mode: str) -> Weighting | None:
 
 def _last_reduction(subject: Subject) -> Location | None:
     """Where the policy term becomes a number: what comes before, the modes may share."""
-    ops = slice_of(subject, recorded(subject), "policy")
-    return place_of(next((op for op in ops if plain(op.name) in ("mean", "sum", *QUOTIENTS)), None))
+    parts = parts_of(subject, recorded(subject), "policy")
+    ops = [op for part in parts for op in part.ops if plain(op.name) in ("mean", "sum", *QUOTIENTS)]
+    return place_of(ops[0] if ops else None)
 
 
 def _compared(subject: Subject) -> set[str]:
