@@ -72,15 +72,16 @@ def _options(command: str) -> Layer:
     words = shlex.split(command)
     cut = words.index("--") if "--" in words else len(words)
     options = [tuple(word[2:].split("=", 1)) for word in words[:cut] if word.startswith("--") and "=" in word]
-    several = lambda name: [value for key, value in options if key == name] or None
-    roles, values, seed = several("role"), several("set"), several("seed")
+    several = lambda name: [value for key, value in options if key == name]
+    single = lambda name: next(iter(several(name)), None)
+    roles, values, seed = several("role"), several("set"), single("seed")
     return command_line(
         roles=role_pairs(roles) if roles else None,
         values=value_pairs(values) if values else None,
-        inputs=(several("inputs") or [None])[0],
-        device=(several("device") or [None])[0],
-        seed=int(seed[0]) if seed else None,
-        rule_paths=tuple(several("rules") or ()) or None,
+        inputs=single("inputs"),
+        device=single("device"),
+        seed=int(seed) if seed else None,
+        rule_paths=tuple(several("rules")) or None,
         script_args=tuple(words[cut + 1 :]) or None,
     )
 
