@@ -154,7 +154,7 @@ def lift_call(spec: str, function: Callable[..., Any], make_inputs: Callable[[],
         programs.append(verified_program(capture))
         return programs[-1]
 
-    ((_, subject), *_) = subjects_of(spec, record(start, spec, lifted), settings.seed)
+    ((_, subject), *_) = subjects_of(spec, record_run(start, spec, lifted), settings.seed)
     program = programs[0]
     memories = read_by(program, tuple(changed))
     written = {f"memory:{memory.name}": op for memory in memories if (op := writer(program.trace, memory))}

@@ -25,7 +25,7 @@ RULE = Rule(
     family="groups",
     severity=Severity.POTENTIAL,
     needs=("policy", "role:mask", "direct_call"),
-    must_flag=("token_sum_mode_is_a_mean", "sequence_mode_over_all_tokens", "token_mode_by_sequence"),
+    must_flag=("token_sum_mode_is_a_mean",),
 )
 
 

@@ -586,10 +586,5 @@ FAULTS_LATER = (
     Fault("token_sum_mode_is_a_mean", "aggregation_modes", "return token_sums.mean()",
           "return (token_sums / lengths.clamp(min=1)).mean()", "PPO807", ("PPO007",),
           source="R196 volcengine/verl#931"),
-    Fault("sequence_mode_over_all_tokens", "aggregation_modes", "return (token_sums / lengths.clamp(min=1)).mean()",
-          "return token_sums.sum() / lengths.sum().clamp(min=1)", "PPO807", source="Q15"),
-    Fault("token_mode_by_sequence", "aggregation_modes",
-          "return (loss_mat * loss_mask).sum() / loss_mask.sum().clamp(min=1)",
-          "return ((loss_mat * loss_mask).sum(dim=-1) / lengths.clamp(min=1)).mean()", "PPO807", source="Q15"),
 )
 # fmt: on
