@@ -39,7 +39,7 @@ QUIET = "-p no:benchmark -p no:xdist -p no:cacheprovider"
 def suite(pytester: pytest.Pytester):
     def run(losses: str) -> pytest.RunResult:
         pytester.makepyfile(losses=LOSSES, test_losses=TESTS.format(losses=losses))
-        arguments = ["-rs", "-p", "ppo_audit.pytest_plugin", "--strict-markers", *QUIET.split()]
+        arguments = ["-rs", "--strict-markers", *QUIET.split()]
         return pytester.runpytest_subprocess(*arguments)
 
     return run
