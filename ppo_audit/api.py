@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ppo_audit.curves import curves
 from ppo_audit.declared import compare
 from ppo_audit.details import details
 from ppo_audit.engine import Judgement, Told, findings, judge, merge
 from ppo_audit.errors import NotApplicable, UsageError
-from ppo_audit.findings import Finding, Outcome, Remark, Report, Severity, Status, TargetReport
+from ppo_audit.findings import Curve, Finding, Outcome, Remark, Report, Severity, Status, TargetReport
 from ppo_audit.helpers.controller import controller_helper
 from ppo_audit.helpers.credit import credit_helper, credit_parameters
 from ppo_audit.helpers.returns import returns_helper
@@ -173,6 +174,7 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source, jo
         findings=tuple(found),
         remarks=(*_claimed(settings, profile), *_remarks(first)) if knows_facts else (),
         not_covered=first.not_covered if isinstance(first, Subject) else (),
+        curves=_curves(first) if knows_facts and settings.curves else (),
         variants=tuple(name for name, _ in variants) if others else (),
         cases=sum(subject.count["cases"] for _, subject in variants),
         evaluations=sum(subject.count["evaluations"] for _, subject in variants),
@@ -180,6 +182,10 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source, jo
         exit_code=_exit_code(outcomes, found, settings),
         command=command_for(spec, settings),
     )
+
+
+def _curves(subject: Judged) -> tuple[Curve, ...]:
+    return _measurable(curves, subject, ()) if isinstance(subject, Subject) else ()
 
 
 def _governed(variants: Variants, settings: Settings) -> Variants:

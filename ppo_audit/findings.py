@@ -145,6 +145,22 @@ class StaleWaiver:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A picture of what was measured: series over common x values; names that begin with REFERENCE are to compare."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    x: tuple[float, ...]
+    series: Mapping[str, tuple[float, ...]]
+    note: str = ""
+
+
+REFERENCE = "reference: "
+
+
+@dataclass(frozen=True)
 class TargetReport:
     """All that was learnt about one target."""
 
@@ -168,6 +184,7 @@ class TargetReport:
     command: str = ""
     output: str = ""
     """The end of what the target printed, as it came: no part of the report, shown on demand."""
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)

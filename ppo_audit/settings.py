@@ -23,7 +23,8 @@ class Settings:
     `fail_on` is None where nothing may fail the run. `roles` pairs a role with the name that plays it, `values` a
     parameter of the target with what to pass, `targets` a spec with settings of its own. `time_limit` is in seconds for
     a rule (ten times as much for a target), `memory_limit` in GiB above what a worker holds at its start; both hold in
-    worker processes only.
+    worker processes only. `curves` asks for pictures of what
+    was measured, which HTML draws.
     """
 
     select: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Settings:
     baseline: str | None = None
     strict_waivers: bool = False
     targets: tuple[tuple[str, Settings], ...] = ()
+    curves: bool = False
 
     def of(self, spec: str) -> Settings:
         """The settings of one target: its own where it has any."""

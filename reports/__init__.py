@@ -10,7 +10,16 @@ from ppo_audit.reports._text import clean
 
 __all__ = ["WRITERS", "clean", "render", "verdict"]
 
-WRITERS = {"terminal": "terminal", "markdown": "markdown", "json": "json_report"}
+WRITERS = {
+    "terminal": "terminal",
+    "markdown": "markdown",
+    "html": "html_report",
+    "json": "json_report",
+    "sarif": "sarif",
+    "junit": "junit",
+    "github": "github",
+    "step-summary": "step_summary",
+}
 """Format name -> module with `render(report) -> str`; a module loads on first use, since rich is slow to import."""
 
 

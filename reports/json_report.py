@@ -32,19 +32,26 @@ def plain(value: object) -> object:
     """The value in JSON's own types: NaN and infinities become the strings `NaN`, `Infinity`, `-Infinity`."""
     if isinstance(value, enum.Enum):
         return value.name.lower()
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, str):
+        return _wellformed(value)
     if isinstance(value, float):
         return _float(float(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return plain(_fields(value))
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_wellformed(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted((plain(item) for item in value), key=str)
-    return str(value)
+    return _wellformed(str(value))
+
+
+def _wellformed(text: str) -> str:
+    """Half a surrogate pair as its escape: strict parsers refuse a document that has one."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _float(value: float) -> float | str:

@@ -121,10 +121,11 @@ def _findings(target: TargetReport) -> Iterable[str]:
         group = [finding for finding in digest.open_findings(target) if finding.severity is severity]
         if group:
             yield f"## {TITLES[severity]}"
-        yield from (_finding(finding) for finding in group)
+        yield from (finding_section(finding) for finding in group)
 
 
-def _finding(finding: Finding) -> str:
+def finding_section(finding: Finding) -> str:
+    """One finding as a section: where, what, why, the mathematics, evidence, recommendation."""
     variant = f", {prose(finding.variant)}" if finding.variant else ""
     parts = [
         f"### {digest.MARKERS[finding.severity]} {finding.rule} {finding.name}{variant}",

@@ -88,11 +88,7 @@ def _details(finding: Finding) -> Iterable[Row]:
 
 def _lists(target: TargetReport) -> Iterable[tuple[str, list[Row]]]:
     yield "Waived", [(_name(finding), sentence(finding.waiver or "")) for finding in digest.waived_findings(target)]
-    stale = [
-        (f"{each.rule} {each.state}", f"{one_line(each.origin)}: {sentence(each.text)}")
-        for each in target.stale_waivers
-    ]
-    yield "Waivers that waive nothing", stale
+    yield "Waivers that waive nothing", list(_stale(target))
     yield "Done right", [(_name(outcome), sentence(outcome.reason or "It holds")) for outcome in _passed(target)]
     yield "Worth considering", [(one_line(remark.topic), sentence(remark.text)) for remark in target.remarks]
     yield "Not covered", list(_not_covered(target))

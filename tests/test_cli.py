@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -183,6 +184,10 @@ class TestDelivery:
             (["--format", "terminal"], "distributional_ppo:loss\n"),
             (["--format", "markdown"], "# PPO audit of"),
             (["--format", "json"], '{\n  "schema": "ppo-audit/1"'),
+            (["--format", "sarif"], '{\n  "$schema": "https://json.schemastore.org/sarif-2.1.0.json"'),
+            (["--format", "junit"], '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites'),
+            (["--format", "html"], "<!DOCTYPE html>"),
+            (["--format", "github"], "::error file=distributional_ppo.py"),
         ],
     )
     def test_the_format_asked_for(self, audit, capsys, options: list[str], beginning: str):
@@ -195,6 +200,9 @@ class TestDelivery:
         [
             ("r.md", [], "# PPO audit of"),
             ("r.json", [], "{"),
+            ("r.SARIF", [], '{\n  "$schema"'),
+            ("r.xml", [], "<?xml"),
+            ("r.html", [], "<!DOCTYPE html>"),
             ("r.txt", [], "distributional_ppo:loss"),
             ("r.txt", ["--format", "json"], "{"),
         ],
@@ -265,3 +273,71 @@ def test_the_module_runs_as_the_command_does():
     assert subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout.startswith(
         "ppo-audit "
     )
+
+
+class TestSeveralReports:
+    FILES = ("report.html", "report.json", "report.md", "report.sarif", "report.xml")
+
+    def test_all_are_written_at_once_beside_the_terminal_report(self, audit, tmp_path, capsys):
+        asked = audit(report(LOSS))
+        folder = tmp_path / "new" / "out"
+        formats = ["--report", "sarif,junit", "--report", "markdown,html,JSON,sarif"]
+        assert run("check", "pkg:loss", *formats, "--report-dir", str(folder)) == 1
+        assert tuple(sorted(path.name for path in folder.iterdir())) == self.FILES
+        assert capsys.readouterr().out.startswith("distributional_ppo:loss\n")
+        assert asked.settings.curves
+
+    def test_pictures_are_measured_for_html_only(self, audit, tmp_path):
+        asked = audit(report(CLEAN))
+        run("check", "pkg:loss", "--report", "sarif", "--report-dir", str(tmp_path))
+        assert not asked.settings.curves
+        run("check", "pkg:loss", "--output", str(tmp_path / "x.html"))
+        assert asked.settings.curves
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--report", "sarf"], "`sarf` is no format; expected some of sarif, junit, markdown, html, json, github."),
+            (["--report", ","], "--report: no format is named"),
+            (["--report", "sarif", "--report-dir", "/dev/null/x"], "--report-dir: cannot make `/dev/null/x`"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_before_the_audit(self, audit, capsys, options: list[str], said: str):
+        asked = audit(report(CLEAN))
+        assert run("check", "pkg:loss", *options) == 2
+        assert said in capsys.readouterr().err
+        assert asked.specs == ()
+
+    def test_a_format_that_fails_keeps_no_other_from_being_written(self, audit, tmp_path, capsys, monkeypatch):
+        audit(report(CLEAN))
+        monkeypatch.setattr("ppo_audit.reports.html_report.render", lambda given: 1 / 0)
+        options = ["--report", "html,sarif", "--report-dir", str(tmp_path)]
+        assert run("check", "pkg:loss", *options) == 4
+        output = capsys.readouterr()
+        assert "--report html: sorry, this is a bug in ppo-audit: ZeroDivisionError" in output.err
+        assert [path.name for path in tmp_path.iterdir()] == ["report.sarif"]
+        assert output.out.startswith("clean:loss\n")
+
+    def test_a_path_that_cannot_be_written_keeps_no_other_from_being_written(self, audit, tmp_path, capsys):
+        audit(report(LOSS))
+        (tmp_path / "report.sarif").mkdir()
+        assert run("check", "pkg:loss", "--report", "sarif,junit", "--report-dir", str(tmp_path)) == 2
+        assert "--report sarif: cannot write" in capsys.readouterr().err
+        assert (tmp_path / "report.xml").is_file()
+
+    def test_on_github_it_annotates_and_appends_to_the_summary(self, audit, tmp_path, capsys, monkeypatch):
+        audit(report(LOSS))
+        summary = tmp_path / "summary.md"
+        summary.write_text("before\n")
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+        assert run("check", "pkg:loss", "--report", "github") == 1
+        assert "::error file=distributional_ppo.py,line=41" in capsys.readouterr().out
+        assert summary.read_text().startswith("before\n## ppo-audit\n")
+
+    def test_a_name_of_the_target_is_no_command_to_github(self, audit, capsys, monkeypatch):
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        audit(report(dataclasses.replace(CLEAN, target="::add-mask::x")))
+        run("check", "pkg:loss")
+        first, *_, last = capsys.readouterr().out.splitlines()
+        assert first.startswith("::stop-commands::")
+        assert last == f"::{first.removeprefix('::stop-commands::')}::"

@@ -28,7 +28,7 @@ STDLIB = tuple(sys.stdlib_module_names)
 PUBLIC = tuple(f"ppo_audit.{name}" for name in ppo_audit.__all__)
 ALLOWED = {
     "checks": (*STDLIB, *PUBLIC, "ppo_audit.probes", "ppo_audit.reference", "torch"),
-    "reports": (*STDLIB, "ppo_audit.findings", "ppo_audit.reports", "rich"),
+    "reports": (*STDLIB, "ppo_audit.findings", "ppo_audit.reports", "rich", "jinja2", "markupsafe", "junitparser"),
 }
 
 IMPORT_EVERYTHING = """

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -26,6 +27,8 @@ from ppo_audit.commands.options import (
     MemoryLimit,
     Output,
     Reason,
+    ReportFolder,
+    Reports,
     Roles,
     Rules,
     SeedIfGiven,
@@ -38,7 +41,8 @@ from ppo_audit.commands.options import (
     Values,
     WriteBaseline,
 )
-from ppo_audit.commands.writing import deliver, expect_folder, printed_by
+from ppo_audit.commands.several import expect_report_folder, report_formats, write_reports
+from ppo_audit.commands.writing import ReportFormat, deliver, expect_folder, format_of, printed_by
 from ppo_audit.configuration.layers import Configuration, explained, settings_of
 from ppo_audit.errors import Complaints, UsageError
 from ppo_audit.findings import Report
@@ -50,6 +54,8 @@ def check(
     targets: Targets = None,
     report_format: Format = None,
     output: Output = None,
+    several: Reports = None,
+    report_dir: ReportFolder = Path("ppo-audit-report"),
     fail_on: LeastToFail = None,
     select: Select = None,
     ignore: Ignore = None,
@@ -75,6 +81,8 @@ def check(
 ) -> None:
     """Audit the targets and report what is wrong, what is right and what was not judged."""
     complaints = Complaints()
+    no_formats: tuple[ReportFormat, ...] = ()
+    formats = complaints.hear(lambda: report_formats(several or ()), no_formats)
     configuration = complaints.hear(lambda: configured(config, complaints), Configuration())
     own_rules = tuple(rules_at or ()) or in_file(configuration, "rule_paths", ())
     given = least_to_fail(fail_on) | command_line(
@@ -91,23 +99,28 @@ def check(
         strict_waivers=strict_waivers or None,
         time_limit=time_limit,
         memory_limit=memory_limit,
+        curves=ReportFormat.HTML in (*formats, format_of(report_format, output)) or None,
     )
     acceptance = complaints.hear(lambda: accepting(write_baseline, reason, expires), None)
     complaints.hear(lambda: expect_folder(output), None)
+    complaints.hear(lambda: expect_report_folder(formats, report_dir), None)
     complaints.stop()
     if show_settings:
         print("\n".join(explained(configuration, given)))
         raise typer.Exit
     settings, specs = settings_of(configuration, given), targets_of(configuration, targets)
-    place = output.absolute() if output else None  # a target may delete the folder that we are in
+    # A target may delete the folder that we are in.
+    place, folder = output.absolute() if output else None, report_dir.absolute()
     run = audit if in_process else functools.partial(audit_isolated, jobs=jobs)
     if acceptance:
         raise typer.Exit(accept(run(specs, settings), acceptance))
     report = run(specs, with_baseline(settings))
     if show_output:
         print(printed_by(report), end="", file=sys.stderr)
+    failed = write_reports(report, formats, folder)
     deliver(report, report_format, output, place)
-    raise typer.Exit(report.exit_code)
+    codes = (failed, report.exit_code)
+    raise typer.Exit(next(code for code in (4, 2, report.exit_code) if code in codes))
 
 
 def audit_isolated(targets: Sequence[str], settings: Settings, jobs: int | None) -> Report:

@@ -28,6 +28,11 @@ Targets = Annotated[
 ]
 Format = Annotated[ReportFormat | None, typer.Option("--format", help="Default: by the suffix of --output.")]
 Output = Annotated[Path | None, typer.Option(help="Write the report to this file.", metavar="FILE")]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option("--report", help="Also write these: sarif, junit, markdown, html, github, json.", metavar="FORMATS"),
+]
+ReportFolder = Annotated[Path, typer.Option("--report-dir", help="Folder of those reports.", metavar="FOLDER")]
 LeastToFail = Annotated[FailOn | None, typer.Option(help="Least severity that gives exit code 1. [default: serious]")]
 Select = Annotated[list[str] | None, typer.Option(help="Only these: codes, prefixes, names.", metavar="RULES")]
 Ignore = Annotated[list[str] | None, typer.Option(help="Not these.", metavar="RULES")]

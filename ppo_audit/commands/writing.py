@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -21,21 +22,46 @@ class ReportFormat(enum.StrEnum):
 
     TERMINAL = "terminal"
     MARKDOWN = "markdown"
+    HTML = "html"
     JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    GITHUB = "github"
 
 
-FORMAT_OF_SUFFIX = {".md": ReportFormat.MARKDOWN, ".json": ReportFormat.JSON}
+FORMAT_OF_SUFFIX = {
+    ".md": ReportFormat.MARKDOWN,
+    ".html": ReportFormat.HTML,
+    ".htm": ReportFormat.HTML,
+    ".json": ReportFormat.JSON,
+    ".sarif": ReportFormat.SARIF,
+    ".xml": ReportFormat.JUNIT,
+}
 
 
 def deliver(report: Report, chosen: ReportFormat | None, output: Path | None, place: Path | None = None) -> None:
     """Print the report, or write it to a file, which is at `place` now, and print the verdict."""
-    suffix = output.suffix.lower() if output else ""
-    name = chosen or FORMAT_OF_SUFFIX.get(suffix, ReportFormat.TERMINAL)
+    name = format_of(chosen, output)
     if output:
         write(place or output, reports.render(report, name))
         print(f"Wrote {output}. {reports.verdict(report)}")
+    elif name is ReportFormat.TERMINAL:
+        print(_not_obeyed(for_screen(report)), end="")
     else:
-        print(for_screen(report) if name is ReportFormat.TERMINAL else reports.render(report, name), end="")
+        print(reports.render(report, name), end="")
+
+
+def format_of(chosen: ReportFormat | None, output: Path | None) -> ReportFormat:
+    """The format asked for, else that of the file's name."""
+    return chosen or FORMAT_OF_SUFFIX.get(output.suffix.lower() if output else "", ReportFormat.TERMINAL)
+
+
+def _not_obeyed(text: str) -> str:
+    """The text for a log in which GitHub obeys lines that begin with `::`, which names of the target may do."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    token = secrets.token_hex(16)
+    return f"::stop-commands::{token}\n{text}::{token}::\n"
 
 
 def printed_by(report: Report) -> str:

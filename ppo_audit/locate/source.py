@@ -18,11 +18,17 @@ def location_of(site: Site) -> Location:
     return Location(
         file=display(site.file),
         line=line,
-        column=site.column + 1 if whole else None,
+        column=_characters(site.file, line, site.column) + 1 if whole else None,
         end_line=site.end_line if whole else line,
-        end_column=site.end_column + 1 if whole else None,
+        end_column=_characters(site.file, site.end_line, site.end_column) + 1 if whole else None,
         code=linecache.getline(site.file, line).rstrip("\n"),
     )
+
+
+def _characters(file: str, line: int, column: int) -> int:
+    """How many characters lie before a column, which Python counts in bytes of UTF-8."""
+    text = linecache.getline(file, line)
+    return len(text.encode(errors="replace")[:column].decode(errors="ignore")) if text else column
 
 
 def display(file: str) -> str:

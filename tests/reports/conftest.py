@@ -22,6 +22,18 @@ class JsonFile(SingleFileSnapshotExtension):
     file_extension = "json"
 
 
+class SarifFile(JsonFile):
+    file_extension = "sarif"
+
+
+class XmlFile(TextFile):
+    file_extension = "xml"
+
+
+class HtmlFile(TextFile):
+    file_extension = "html"
+
+
 @pytest.fixture
 def markdown_file(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     return snapshot.use_extension(MarkdownFile)
@@ -35,3 +47,18 @@ def text_file(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 @pytest.fixture
 def json_file(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     return snapshot.use_extension(JsonFile)
+
+
+@pytest.fixture
+def sarif_file(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    return snapshot.use_extension(SarifFile)
+
+
+@pytest.fixture
+def xml_file(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    return snapshot.use_extension(XmlFile)
+
+
+@pytest.fixture
+def html_file(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    return snapshot.use_extension(HtmlFile)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from ppo_audit.findings import (
+    REFERENCE,
     Confidence,
+    Curve,
     Finding,
     Fix,
     Location,
@@ -13,6 +15,7 @@ from ppo_audit.findings import (
     Remark,
     Report,
     Severity,
+    StaleWaiver,
     Status,
     TargetReport,
 )
@@ -121,6 +124,23 @@ LOSS = TargetReport(
     command="ppo-audit check distributional_ppo:loss --role=old_log_prob=lp -- --steps 8",
 )
 
+CURVES = (
+    Curve(
+        "policy-loss",
+        "Policy loss",
+        "ratio",
+        "loss of one sample",
+        (0.5, 1.0, 1.5, 2.0),
+        {
+            "measured, A = +1": (-0.5, -1.0, -1.2, -1.2),
+            f"{REFERENCE}PPO clip, A = +1": (-0.5, -1.0, -1.2, float("nan")),
+        },
+        "A note.",
+    ),
+    Curve("kl", "KL term", "log-ratio", "KL", (-1.0, 0.0, 1.0), {"measured": (float("inf"), 0.0, float("nan"))}),
+)
+DRAWN = dataclasses.replace(LOSS, curves=CURVES)
+
 CLEAN = TargetReport(
     target="clean:loss",
     kind="loss",
@@ -174,17 +194,40 @@ def with_text(text: str) -> TargetReport:
             dataclasses.replace(WAIVED, waiver=text),
         ),
         remarks=(Remark(text, text),),
+        stale_waivers=(StaleWaiver(text, "unused", text, text),),
         not_covered=(text,),
         exit_code=1,
     )
 
 
 HOSTILE = with_text(NASTY)
+TRAPS = (
+    NASTY,
+    "\n::error file=a::pwned\n::stop-commands::x\n##[error]x",
+    "]]></failure><x/>\x00\x01\x0b\ufffe\uffff",
+    "half a pair \ud800 \udfff, too",
+    "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>",
+    "\" onmouseover='x' {{ 7 * 7 }} {% for %} ${x} %0A%3A:,",
+    "C:\\x\\y:z \u2028\u2029\r\nnext",
+)
+"""Names and messages by which a target could break out of a format."""
 
 
 def report(*targets: TargetReport) -> Report:
     """A report of a fixed version and date."""
     return Report(targets, version="0.1.0", date="2026-11-21", command="ppo-audit check distributional_ppo:loss")
+
+
+def many(count: int) -> Report:
+    """A report of many findings of all severities in one target, the least severe first."""
+    found = [
+        dataclasses.replace(
+            OVERFLOW, rule=f"PPO{number:03}", severity=Severity(2 - number % 3), fingerprint=f"{number}"
+        )
+        for number in range(count)
+    ]
+    outcomes = tuple(Outcome(finding.rule, finding.name, Status.FLAGGED) for finding in found)
+    return report(dataclasses.replace(LOSS, findings=tuple(found), outcomes=outcomes))
 
 
 REPORTS = {
@@ -193,5 +236,11 @@ REPORTS = {
     "nothing_judged": report(DECLINED),
     "several_targets": report(LOSS, CLEAN, DECLINED),
     "hostile_strings": report(HOSTILE),
+    "stale_waiver": report(
+        dataclasses.replace(
+            CLEAN, stale_waivers=(StaleWaiver("PPO302", "expired", "a.py:7", "it expired on 2026-01-01"),)
+        )
+    ),
     "no_target": report(),
+    "with_curves": report(DRAWN),
 }
