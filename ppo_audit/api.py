@@ -79,7 +79,7 @@ def profile_of(spec: str, settings: Settings) -> TargetReport:
     """What the target was measured to compute, without judging it; raises UsageError where it cannot be measured."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ((_, subject), *_), _ = _opened(spec, settings.of(spec))
+        ((_, subject), *_), _ = opened(spec, settings.of(spec))
         facts = {**card(subject), **details(subject)} if isinstance(subject, Subject) else {}
     return TargetReport(spec, subject.kind, roles=dict(subject.roles), profile=facts)
 
@@ -88,7 +88,7 @@ def audit_spec(spec: str, settings: Settings, journal: Journal = UNHEARD) -> Tar
     """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
     own = settings.of(spec)
     journal.enter(OPENING)
-    variants, source = _opened(spec, own)
+    variants, source = opened(spec, own)
     return _entry(spec, variants, own, source, journal)
 
 
@@ -98,7 +98,7 @@ def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
     return _entry(spec, variants, settings, source, UNHEARD)
 
 
-def _opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
+def opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
     """The subjects that a spec names, and where its source is."""
     from ppo_audit.recipes import RECIPES
 

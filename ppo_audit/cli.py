@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from ppo_audit.commands import check, demo, init, new_rule, profile, replay, rules, selftest, training
+from ppo_audit.commands import check, demo, init, new_rule, profile, replay, rules, selftest, snapshot, training
 from ppo_audit.errors import UsageError
 
 OWN_BUG = 4
@@ -62,6 +62,8 @@ app.command("new-rule")(new_rule.new_rule)
 app.command("replay")(replay.replay)
 app.command("selftest")(selftest.selftest)
 app.command("demo")(demo.demo)
+app.command("snapshot", epilog=FOR_THE_SCRIPT)(snapshot.snapshot)
+app.command("diff")(snapshot.diff)
 app.command("profile")(profile.profile)
 app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)

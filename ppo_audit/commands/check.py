@@ -10,9 +10,11 @@ from pathlib import Path
 
 import typer
 
+from ppo_audit.commands import snapshot
 from ppo_audit.commands.accepting import accept, accepting, with_baseline
 from ppo_audit.commands.configured import command_line, configured, in_file, least_to_fail, targets_of
 from ppo_audit.commands.options import (
+    Against,
     Baseline,
     Config,
     Debug,
@@ -52,6 +54,7 @@ from ppo_audit.settings import Settings, role_pairs, rule_codes, value_pairs
 def check(
     context: typer.Context,
     targets: Targets = None,
+    against: Against = None,
     report_format: Format = None,
     output: Output = None,
     several: Reports = None,
@@ -108,6 +111,8 @@ def check(
     if show_settings:
         print("\n".join(explained(configuration, given)))
         raise typer.Exit
+    if against is not None:
+        raise typer.Exit(snapshot.against(against, targets or [], settings_of(configuration, given), report_format))
     settings, specs = settings_of(configuration, given), targets_of(configuration, targets)
     # A target may delete the folder that we are in.
     place, folder = output.absolute() if output else None, report_dir.absolute()

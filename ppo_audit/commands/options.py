@@ -66,6 +66,7 @@ MemoryLimit = Annotated[float | None, typer.Option(help="GiB that a target may u
 InProcess = Annotated[bool, typer.Option("--in-process", help="Without worker processes, for debuggers.")]
 Jobs = Annotated[int | None, typer.Option(help="Targets at a time; default: one a core.", metavar="N", min=1)]
 ShowOutput = Annotated[bool, typer.Option("--show-output", help="Show the end of what the targets printed.")]
+Against = Annotated[Path | None, typer.Option(help="Compare with this snapshot, judge nothing.", metavar="FILE")]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error in ppo-audit.", expose_value=False)
 ]

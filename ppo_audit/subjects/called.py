@@ -35,10 +35,8 @@ MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.
 
 def called_subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
     """Make a callable measurable; raises UsageError where it cannot be called or its roles are unclear."""
-    roles, values = dict(settings.roles), dict(settings.values)
-    call = bind(function, roles, values)
-    asked = settle(_ask(call))
-    call = bind(function, {**{role: name for name, role in asked.items()}, **roles}, values)
+    values = dict(settings.values)
+    call, asked = bound(function, settings)
     available = frozenset(role for role in asked.values() if not is_scalar(role))
     if not available:
         raise UsageError(
@@ -63,6 +61,13 @@ def called_subject(target: str, function: Callable[..., Any], settings: Settings
     declared = _declared_dtype(values)
     subject = dataclasses.replace(subject, computes_in=_dtype(run.trace), declared_dtype=declared)
     return _oriented(_with_cuts(subject, run))
+
+
+def bound(function: Callable[..., Any], settings: Settings) -> tuple[Call, dict[str, str]]:
+    """How a callable is called, and the role of every name that it takes or asks for."""
+    roles, values = dict(settings.roles), dict(settings.values)
+    asked = settle(_ask(bind(function, roles, values)))
+    return bind(function, {**{role: name for name, role in asked.items()}, **roles}, values), asked
 
 
 def called_variants(target: str, function: Callable[..., Any], settings: Settings) -> list[tuple[str, Subject]]:
