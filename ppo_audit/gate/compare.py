@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from ppo_audit.gate.cases import RATIO_BINS, RATIO_LAST, Case, Labels
 from ppo_audit.gate.reading import Key, Reading, floor_of
 from ppo_audit.gate.snapshot import Snapshot
@@ -76,7 +74,7 @@ def describe(reading: Reading) -> str:
 def tolerance_of(reading: Reading, name: str) -> float:
     """The relative tolerance of a number: of the narrowest dtype computed in, and what rounding does to it."""
     dtypes = [reading.computes_in] + [reading.dtype] * (reading.dtype == "float32")
-    tolerance = max(TOLERANCES[getattr(torch, dtype)] for dtype in dtypes)
+    tolerance = max(TOLERANCES[dtype] for dtype in dtypes)
     return max(tolerance, NOISE_ALLOWED * reading.noise.get(name, 0.0))
 
 
@@ -158,7 +156,7 @@ def _envelope(before: Snapshot, after: Snapshot) -> Iterator[Move]:
         now = after.envelope.get(name)
         if limit != now:
             yield Move(
-                "stays finite", (name, "", ()), name, _limit(limit), _limit(now), math.inf, TOLERANCES[torch.float64]
+                "stays finite", (name, "", ()), name, _limit(limit), _limit(now), math.inf, TOLERANCES["float64"]
             )
 
 
@@ -167,7 +165,7 @@ def _limit(value: float | None) -> str:
 
 
 def _broken(what: str, reading: Reading, where: str, before: str, after: str) -> Move:
-    return Move(what, reading.key, where, before, after, math.inf, TOLERANCES[torch.float64])
+    return Move(what, reading.key, where, before, after, math.inf, TOLERANCES["float64"])
 
 
 def _option(value: float | bool | str) -> str:
