@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ppo_audit.gate.cases import RATIO_BINS, RATIO_LAST, Case, Labels
 from ppo_audit.gate.reading import Key, Reading, floor_of
 from ppo_audit.gate.snapshot import Snapshot
-from ppo_audit.subjects.subject import TOLERANCES
+from ppo_audit.thresholds import TOLERANCES
 
 NOISE_ALLOWED = 4.0
 """How many times the effect of rounding the inputs a number may move before that is more than rounding."""
