@@ -12,10 +12,11 @@ import torch
 from ppo_audit.api import opened
 from ppo_audit.errors import UsageError
 from ppo_audit.gate.cases import Case
-from ppo_audit.gate.helper_cases import CreditGauge, ReturnsGauge
+from ppo_audit.gate.helper_cases import ControllerGauge, CreditGauge, ReturnsGauge
 from ppo_audit.gate.losses import LossGauge
 from ppo_audit.gate.reading import Operation, Reading
 from ppo_audit.helpers.callee import callee_of
+from ppo_audit.helpers.controller import Controller
 from ppo_audit.helpers.credit import Credit
 from ppo_audit.helpers.returns import Returns
 from ppo_audit.helpers.rollout import Convention
@@ -60,11 +61,18 @@ def open_afresh(spec: str, settings: Settings) -> tuple[Gauge, How]:
             "layout": judged.layout,
             "parameters": dict(judged.parameters),
         }
+    if isinstance(judged, Controller):
+        return ControllerGauge(judged), {"kind": "controller", "adapts": judged.adapts}
     return LossGauge(judged), _loss_convention(judged)
 
 
 def open_as(spec: str, settings: Settings, how: How) -> Gauge:
     """The target called as the snapshot says; raises UsageError where it cannot be."""
+    if how["kind"] == "controller":
+        gauge, now = open_afresh(spec, settings)
+        if now != how:
+            raise UsageError(f"`{spec}` is no controller of {how['adapts']} any more; take a new snapshot.")
+        return gauge
     if how["kind"] in ("returns", "advantages"):
         function = as_function(resolve(spec), spec, dict(settings.values))
         return _helper_as(spec, function, settings, how)

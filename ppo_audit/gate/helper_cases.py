@@ -13,6 +13,7 @@ from ppo_audit.gate.cases import Case
 from ppo_audit.gate.grids import spread
 from ppo_audit.gate.reading import Operation, Reading, empty, noise_among
 from ppo_audit.gate.rounding import rounded
+from ppo_audit.helpers.controller import Controller
 from ppo_audit.helpers.credit import Credit
 from ppo_audit.helpers.returns import Returns, told
 from ppo_audit.helpers.rollout import ENVS, STEPS, Rollout
@@ -25,6 +26,7 @@ ENDS = {
 }
 ROWS = 16
 ROUNDINGS = 3
+UPDATES = 12
 FAILURES = (NotApplicable, KeyError, RuntimeError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError)
 
 
@@ -171,3 +173,31 @@ def _nudged(rollout: Rollout) -> Rollout:
 
 def _flat(tensor: torch.Tensor) -> tuple[float, ...]:
     return tuple(tensor.detach().double().reshape(-1).tolist())
+
+
+@dataclass(frozen=True)
+class ControllerGauge:
+    """A controller that follows a measured KL: the course of what it adapts, at several KLs."""
+
+    helper: Controller
+
+    def cases(self) -> list[Case]:
+        """KLs from none at all to far beyond any target."""
+        return [Case(f"a KL of {kl:g}", {"kl": kl}) for kl in (0.0, 1e-4, 3e-3, 0.011, 0.04, 0.09, 0.3, 2.0, 50.0)]
+
+    def read(self, case: Case) -> Reading:
+        """What is adapted, before and after each of a number of updates."""
+        try:
+            course = self.helper.course(case.batch["kl"], UPDATES)
+        except FAILURES as error:
+            return empty(case, type(error.__cause__ or error).__name__)
+        return Reading(case.name, case.dtype, numbers={f"course of {self.helper.adapts}": tuple(course)})
+
+    def noise(self, case: Case, reading: Reading) -> Mapping[str, float]:
+        """How far the course moves when the KL moves by a rounding."""
+        moved = self.read(dataclasses.replace(case, batch={"kl": case.batch["kl"] * (1 + 2**-52)}))
+        return noise_among(reading.numbers, [moved.numbers])
+
+    def operations(self, case: Case) -> tuple[Operation, ...]:
+        """Controllers compute in plain numbers, which the recorder does not see."""
+        return ()
