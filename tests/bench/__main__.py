@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 EXAMPLE = "ppo_audit.demo.distributional_ppo:loss"
 REPEATS = 5
+MANY = 50
 
 
 def main() -> None:
     """Print the tables."""
     console = Console()
     console.print(cold_start())
+    console.print(isolation())
+    console.print(many_targets())
     console.print(one_audit())
     console.print(time_per_rule())
 
@@ -51,6 +57,44 @@ def cold_start() -> Table:
         median = statistics.median(measured)
         table.add_row(name, f"{median:.2f}", f"{median / floor:.2f}")
     return table
+
+
+def isolation() -> Table:
+    """The same audit in a worker and in process, alternating."""
+    runs = {"in a worker": ("check", EXAMPLE), "--in-process": ("check", EXAMPLE, "--in-process")}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(REPEATS):
+        for name, words in runs.items():
+            times[name].append(seconds(command("-m", "ppo_audit", *words)))
+    least = {name: min(measured) for name, measured in times.items()}  # what else runs can only add
+    table = Table("where", "least s", title="What isolation adds (goal: at most 0.3 s)")
+    for name, best in least.items():
+        table.add_row(name, f"{best:.2f}")
+    table.add_row("difference", f"{least['in a worker'] - least['--in-process']:+.2f}")
+    return table
+
+
+def many_targets() -> Table:
+    """Fifty correct losses in one command, one and two at a time; --jobs 1 is their sum on one core."""
+    losses = [f"{file}:{name}" for file, name in itertools.islice(_losses(), MANY)]
+    alone = seconds(command("-m", "ppo_audit", "check", *losses, "--jobs", "1"))
+    shared = seconds(command("-m", "ppo_audit", "check", *losses, "--jobs", "2"))
+    table = Table("losses", "--jobs 1", "--jobs 2", "ratio", title="Many targets on two cores (goal: at most 0.7)")
+    table.add_row(str(len(losses)), f"{alone:.1f} s", f"{shared:.1f} s", f"{shared / alone:.2f}")
+    return table
+
+
+def _losses() -> Iterator[tuple[Path, str]]:
+    """The losses of the corpus, each file's in turn and over again."""
+    folder = Path(__file__).parents[1] / "corpus" / "correct"
+    files = sorted(folder.glob("[a-z]*.py"))
+    functions = [
+        (file, node.name)
+        for file in files
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.FunctionDef) and "loss" in node.name and not node.name.startswith("_")
+    ]
+    return itertools.cycle(functions)
 
 
 def one_audit() -> Table:

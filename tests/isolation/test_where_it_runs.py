@@ -1,0 +1,89 @@
+"""A worker gives the report that the same audit gives in process, and in process nothing stays changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import ppo_audit
+from ppo_audit.settings import Settings
+from tests.targets.hostile.cases import FOLDER
+
+ROOT = Path(__file__).parents[2]
+TIMES = {"seconds"}
+PARENT = (
+    "import sys; from ppo_audit.cli import main\ntry: main({words!r})\nexcept SystemExit: print('torch' in sys.modules)"
+)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def check(*words: str) -> str:
+    return run("-m", "ppo_audit", "check", *words).stdout
+
+
+def test_reports_are_the_same_but_for_times():
+    words = (f"{FOLDER}/good.py:sound", f"{FOLDER}/good.py:faulty", "--select", "PPO0,PPO1", "--format", "json")
+    without_times = lambda text: [line for line in text.splitlines() if not any(f'"{name}"' in line for name in TIMES)]
+    assert without_times(check(*words, "--jobs", "2")) == without_times(check(*words, "--in-process"))
+
+
+def test_the_parent_never_imports_torch():
+    words = ["check", f"{FOLDER}/good.py:sound", "--select", "PPO003"]
+    assert run("-c", PARENT.format(words=words)).stdout.splitlines()[-1] == "False"
+
+
+def test_workers_are_forked_from_a_process_without_threads_of_torch():
+    code = "import ppo_audit.isolation.warm, os; print(len(os.listdir('/proc/self/task')))"
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads are counted in /proc")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.stdout.strip() == "1"
+
+
+def test_an_interruption_writes_what_there_is_and_ends_the_workers(tmp_path: Path):
+    output = tmp_path / "report.json"
+    words = ["check", f"{FOLDER}/hangs.py:in_c", f"{FOLDER}/good.py:sound", "--jobs", "1", "--output", str(output)]
+    process = subprocess.Popen([sys.executable, "-m", "ppo_audit", *words], cwd=ROOT, stderr=subprocess.PIPE)
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    report = json.loads(output.read_text())
+    assert (process.returncode, report["exit_code"]) == (3, 3), said
+    assert ["interrupted" in entry["error"] for entry in report["targets"]] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["default_dtype", "seed", "patched_torch", "path", "environment", "folder"])
+def test_in_process_everything_is_put_back(name: str, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    state = lambda: (
+        torch.get_default_dtype(),
+        torch.initial_seed(),
+        torch.exp,
+        torch.ones,
+        random.getstate(),
+        list(sys.path),
+        dict(os.environ),
+        os.getcwd(),
+    )
+    before = state()
+    ppo_audit.audit(f"{FOLDER}/state.py:{name}", Settings(select=("PPO003",)))
+    assert state() == before
