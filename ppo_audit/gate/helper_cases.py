@@ -191,7 +191,8 @@ class ControllerGauge:
             course = self.helper.course(case.batch["kl"], MANY)
         except FAILURES as error:
             return empty(case, type(error.__cause__ or error).__name__)
-        return Reading(case.name, case.dtype, numbers={f"course of {self.helper.adapts}": (*course[:UPDATES], course[-1])})
+        shown = (*course[:UPDATES], course[-1])
+        return Reading(case.name, case.dtype, numbers={f"course of {self.helper.adapts}": shown})
 
     def noise(self, case: Case, reading: Reading) -> Mapping[str, float]:
         """How far the course moves when the KL moves by a rounding."""
