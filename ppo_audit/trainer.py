@@ -20,7 +20,7 @@ from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import NoRatio, find_boundary
 from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
-from ppo_audit.subjects.replayed import Program, program_of, replay, replayed_subject, verify
+from ppo_audit.subjects.replayed import Program, climbed, program_of, replay, replayed_subject, verify
 from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import existing_file, importable
@@ -179,7 +179,7 @@ def verified_program(capture: Capture) -> Program:
         verify(program)
     except UsageError as error:
         raise error if "log_prob" in boundary.numbers else NoRatio() from error
-    return program
+    return climbed(program) if capture.is_handed_out else program
 
 
 def _cross_check(spec: str, first: Program, later: Program) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import sys
 from collections import deque
@@ -38,11 +39,15 @@ class Stop(BaseException):
 
 @dataclass(frozen=True)
 class Capture:
-    """A loss at the moment of its `backward`: the recording so far, and the names that tensors had in the caller."""
+    """A loss at the moment of its `backward`: the recording so far, and the names that tensors had in the caller.
+
+    `is_handed_out` where the gradient goes to the caller (`autograd.grad`), who may climb it as well as descend.
+    """
 
     loss: torch.Tensor
     trace: Trace = field(repr=False)
     names: dict[int, str] = field(repr=False)
+    is_handed_out: bool = False
 
 
 @dataclass
@@ -73,7 +78,13 @@ class Session(Generic[T]):
     output: str = ""
     error: str | None = None
 
-    def see(self, tensors: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None], frame: FrameType) -> None:
+    def see(
+        self,
+        tensors: Sequence[torch.Tensor],
+        gradients: Sequence[torch.Tensor | None],
+        frame: FrameType,
+        is_handed_out: bool,
+    ) -> None:
         """Examine what a backward pass starts from, before the graph is freed and the parameters move."""
         with _recording(self.recorder):
             total = _total(tensors, gradients)
@@ -82,7 +93,7 @@ class Session(Generic[T]):
         self.idle = self.idle + 1 if found.is_full else 0
         if not found.is_full:
             found.reached.update(map(id, parameters_of(total)))
-            self._examine(found, Capture(total, trace.copy(), _names(frame)))
+            self._examine(found, Capture(total, trace.copy(), _names(frame), is_handed_out))
         self._forget()
 
     def _examine(self, found: Loss[T], capture: Capture) -> None:
@@ -110,7 +121,8 @@ class Session(Generic[T]):
         """Whether losses seen often enough reach every parameter that is trained, or waiting brought nothing."""
         trained = {id(p) for optimizer in self.optimizers for group in optimizer.param_groups for p in group["params"]}
         full = [loss.reached for loss in self.losses.values() if loss.is_full]
-        return bool(full) and (trained <= set().union(*full) or self.idle >= PATIENCE)
+        is_all = bool(trained) and trained <= set().union(*full)  # unknown where the optimizer is the trainer's own
+        return bool(full) and (is_all or self.idle >= PATIENCE)
 
 
 def record(start: Callable[[], object], name: str, lift: Callable[[Capture], T]) -> Session[T]:
@@ -146,21 +158,24 @@ def recording(session: Session[T], when_enough: Callable[[], None]) -> Iterator[
     """Record everything inside, and examine what each backward pass starts from."""
     backward, grad, init = torch.autograd.backward, torch.autograd.grad, torch.optim.Optimizer.__init__
 
-    def see(tensors: Any, gradients: Any, frame: FrameType) -> None:
+    def see(tensors: Any, gradients: Any, frame: FrameType, is_handed_out: bool) -> None:
         if not session.is_busy and not session.recorder.is_paused:
             starts = _as_list(tensors)
-            session.see(starts, _as_list(gradients) or [None] * len(starts), frame)
+            session.see(starts, _as_list(gradients) or [None] * len(starts), frame, is_handed_out)
             if session.has_enough:
                 when_enough()
 
     def seen_backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> Any:
-        see(tensors, grad_tensors, sys._getframe(1))
+        see(tensors, grad_tensors, sys._getframe(1), False)
         return backward(tensors, grad_tensors, *args, **kwargs)
 
+    @functools.wraps(grad)
     def seen_grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *args: Any, **kwargs: Any) -> Any:
         is_inner = bool(kwargs.get("create_graph") or args[1:2] == (True,))  # a part of a loss, such as a penalty
-        if not is_inner and any(isinstance(tensor, torch.nn.Parameter) for tensor in _as_list(inputs)):
-            see(outputs, grad_outputs, sys._getframe(1))
+        is_handed_on = sys._getframe(1).f_code.co_filename.startswith(OWN_FOLDER)  # by the recorder: seen before
+        is_for_parameters = any(isinstance(tensor, torch.nn.Parameter) for tensor in _as_list(inputs))
+        if is_for_parameters and not is_inner and not is_handed_on:
+            see(outputs, grad_outputs, sys._getframe(1), True)
         return grad(outputs, inputs, grad_outputs, *args, **kwargs)
 
     def seen_init(optimizer: Any, *args: Any, **kwargs: Any) -> None:

@@ -115,7 +115,7 @@ def _log_probs(trace: Trace, ops: Sequence[Op]) -> dict[str, int]:
     references = [
         first
         for _, first, second in pairs
-        if not _live(trace, first) and (second in same or _base(makers, second) == _base(makers, new))
+        if not _live(trace, first) and (second in same or _base(trace, makers, second) == _base(trace, makers, new))
     ]
     found = {"log_prob": new, "old_log_prob": old}
     return found | {"ref_log_prob": references[-1]} if references else found
@@ -143,12 +143,13 @@ def _downstream(ops: Sequence[Op], start: int) -> set[int]:
 def _origin(trace: Trace, makers: dict[int, Op], number: int, live: Collection[int]) -> int:
     """Back through element-wise operations with one full-sized operand, to a tensor that was selected or given.
 
-    Operands made of the log-prob (`live`), such as a detached ratio, are factors of the loss and no data.
+    Operands made of the log-prob (`live`), such as a detached ratio, are factors of the loss and no data. A rollout of
+    (T, N) laid out flat is followed to where it became rows, and no further.
     """
     size = trace.tensors[number].numel()
     while (op := makers.get(number)) is not None and plain(op.name) in ELEMENTWISE:
         full = [n for n in dict.fromkeys(op.inputs) if trace.tensors[n].numel() == size and n not in live]
-        if len(full) != 1:
+        if len(full) != 1 or _regroups(trace, full[0], number):
             return number
         number = full[0]
     return number
@@ -193,7 +194,7 @@ def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapp
         data = pair[1 - pair.index(live[0])]
         if trace.tensors[data].numel() < 2:
             continue
-        base = _base(makers, live[0])
+        base = _base(trace, makers, live[0])
         value = found.setdefault("value", base)
         if base == value or live[0] in _downstream(ops, value):
             is_clamped = any(plain(user.name) in CLAMPS for user in ops if op.outputs[0] in user.inputs)
@@ -201,11 +202,19 @@ def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapp
     return found
 
 
-def _base(makers: dict[int, Op], number: int) -> int:
-    """The tensor behind views of it."""
+def _base(trace: Trace, makers: dict[int, Op], number: int) -> int:
+    """The tensor behind views of it, as long as they have the same rows."""
     while (op := makers.get(number)) is not None and plain(op.name) in SHAPES:
+        if _regroups(trace, op.inputs[0], number):
+            break
         number = op.inputs[0]
     return number
+
+
+def _regroups(trace: Trace, before: int, after: int) -> bool:
+    """Whether one is the other with other rows: (T, N) laid out as (T * N,)."""
+    first, second = trace.tensors[before], trace.tensors[after]
+    return first.dim() > 1 and second.dim() > 0 and first.shape[:1] != second.shape[:1]
 
 
 def _twins(trace: Trace, ops: Collection[Op], number: int, apart: Mapping[int, Roles]) -> tuple[int, ...]:

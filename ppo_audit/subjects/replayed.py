@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from ppo_audit.errors import UsageError
+from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.locate.source import display
 from ppo_audit.recording.graph import backward_slice, parameters_of, plain, producers
 from ppo_audit.recording.session import Capture
-from ppo_audit.recording.trace import SHAPE_READS, Op, Read, Trace, is_in_place
+from ppo_audit.recording.trace import SHAPE_READS, Op, OpKey, Read, Trace, is_in_place
 from ppo_audit.subjects.batch import Layout, clone
 from ppo_audit.subjects.evidence import Boundary
 from ppo_audit.subjects.run import DIFFERENTIABLE, Cuts, Interventions, Run, as_given, put
@@ -35,6 +36,8 @@ class Program:
     loss: torch.Tensor
     constants: Mapping[int, torch.Tensor] = field(repr=False)
     """What the program reads and does not make, copied: the trainer may write over it before the replay."""
+    is_climbed: bool = False
+    """An objective, whose negative is replayed as the loss."""
 
     @functools.cached_property
     def earlier(self) -> dict[int, int]:
@@ -140,8 +143,36 @@ def replay(
     made = {op.key: op.outputs[0] for op in trace.ops}
     roles |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
-    loss = values[program.total]
+    loss = _negated(program, values[program.total], trace) if program.is_climbed else values[program.total]
     return Run(loss, trace.value_of(loss), {"loss": loss}, trace, tensors, roles, {}, given)
+
+
+def climbed(program: Program) -> Program:
+    """The program as a loss, where its gradient was handed out and makes what has an advantage more likely.
+
+    Whoever takes the gradient himself gives it the sign that he likes; at ratio 1 nothing else tells which he means.
+    """
+    if not {"log_prob", "old_log_prob", "advantage"} <= program.boundary.numbers.keys():
+        return program
+    run = replay(program, {"log_prob": program.recorded()["old_log_prob"]}, torch.float64, {}, {})
+    (slope,) = torch.autograd.grad(run.loss, [run.leaves["log_prob"]])
+    rise = (slope.reshape(len(slope), -1).sum(1) * run.leaves["advantage"].detach().reshape(len(slope), -1)[:, 0]).sum()
+    if not rise > 0:
+        return program
+    reasons = dict(program.boundary.reasons)
+    reasons["log_prob"] += "; its gradient, taken by `autograd.grad`, is read as one that is climbed"
+    boundary = replace(program.boundary, reasons=reasons)
+    return replace(program, loss=-program.loss.detach(), boundary=boundary, is_climbed=True)
+
+
+def _negated(program: Program, objective: torch.Tensor, trace: Trace) -> torch.Tensor:
+    """The loss of an objective, as one more operation of the recording."""
+    loss = -objective
+    site = next((op.site for op in program.ops if program.total in op.outputs), None)
+    key = OpKey("", climbed.__name__, 0, "neg", 0)
+    inputs = (trace.value_of(objective),)
+    trace.ops.append(Op(torch.neg, "neg", (objective,), {}, inputs, (trace.write(loss),), key, site, None, True))
+    return loss
 
 
 def _perform(
@@ -160,11 +191,7 @@ def _perform(
     inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
     replacement = interventions.get(op.key)
     with torch.set_grad_enabled(op.grad_enabled):
-        try:
-            out = replacement(op.func, args, kwargs) if replacement else op.func(*args, **kwargs)
-        except Exception as error:
-            error.add_note(f"`{op.name}` at {_where(op)}")
-            raise
+        out = replacement(op.func, args, kwargs) if replacement else _again(op, args, kwargs)
     tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
     written = tensors or ([args[0]] if is_in_place(op.name) else [])
     written = [tensor.to(dtype) if not inputs and tensor.is_floating_point() else tensor for tensor in written]
@@ -175,6 +202,15 @@ def _perform(
     written += [values[number] for number in views]
     outputs = tuple(trace.write(tensor) for tensor in written)
     trace.ops.append(Op(op.func, op.name, args, kwargs, inputs, outputs, op.key, op.site, op.via, op.grad_enabled))
+
+
+def _again(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The recorded call on other inputs; what it refuses is no case for it, and no fault of a rule."""
+    try:
+        return op.func(*args, **kwargs)
+    except Exception as error:
+        where = f"`{op.name}` at {_where(op)}"
+        raise NotApplicable(f"{where} of the recording does not run on these inputs: {describe(error)}") from error
 
 
 def _value(number: int, program: Program, values: dict[int, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
@@ -210,9 +246,10 @@ def _as_recorded(program: Program) -> Run:
         return replay(program, {}, program.loss.dtype, {}, {})
     except UsageError:
         raise
+    except NotApplicable as refusal:
+        raise UsageError(f"{refusal}.") from refusal
     except Exception as error:
-        where = "".join(getattr(error, "__notes__", ["an operation"]))
-        raise UsageError(f"{where} cannot be replayed: {describe(error)}.") from error
+        raise UsageError(f"the recorded loss cannot be replayed: {describe(error)}.") from error
 
 
 def _compare_parameters(
@@ -294,7 +331,7 @@ def rows_are_free(program: Program) -> bool:
     }
     try:
         twice = replay(program, doubled, torch.float64, {}, {}).loss.detach()
-    except RuntimeError:  # a recorded size stands in the way
+    except (RuntimeError, NotApplicable):  # a recorded size stands in the way
         return False
     once = replay(program, {}, torch.float64, {}, {}).loss.detach()
     return any(torch.allclose(twice, factor * once, rtol=1e-2, atol=1e-9) for factor in (1, 2))

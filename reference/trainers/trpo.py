@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ppo_audit.reference.advantages import normalise_batch
-from ppo_audit.reference.surrogates import policy_gradient_surrogate, ratio
+from ppo_audit.reference.surrogates import linear_tail_ratio, policy_gradient_surrogate
 from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
 from ppo_audit.reference.trainers.networks import SeparateNetwork
 from ppo_audit.reference.trainers.optimise import gradient_step
@@ -87,7 +87,7 @@ def natural_step(trainer: Trainer, samples: Samples) -> Metrics:
 def surrogate_and_kl(trainer: Trainer, samples: Samples) -> tuple[Tensor, Tensor]:
     """E[r A] and E[KL(π_old ‖ π)]: TRPO, equation 14."""
     parameters = policy_parameters(trainer.network, samples.observation, samples.action_mask)
-    r = ratio(trainer.family.log_prob(parameters, samples.action), samples.log_prob_old)
+    r = linear_tail_ratio(trainer.family.log_prob(parameters, samples.action), samples.log_prob_old)
     surrogate = policy_gradient_surrogate(r, normalise_batch(samples.advantage)).mean()
     return surrogate, trainer.family.kl(samples.parameters_old, parameters).mean()
 
