@@ -20,7 +20,8 @@ from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import NoRatio, find_boundary
 from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
-from ppo_audit.subjects.replayed import Program, climbed, program_of, replay, replayed_subject, verify
+from ppo_audit.subjects.polarity import with_measured_mask
+from ppo_audit.subjects.replayed import Program, handed_out, program_of, replay, replayed_subject, verify
 from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import existing_file, importable
@@ -130,7 +131,8 @@ def _agreed(spec: str, loss: Loss[Program]) -> list[Program]:
     for program in loss.lifted:
         first = firsts.setdefault(frozenset(program.boundary.numbers), program)
         _cross_check(spec, first, program)
-    return list(firsts.values())
+    is_at_old_policy = all(program.is_at_old_policy for program in loss.lifted)
+    return [dataclasses.replace(program, is_at_old_policy=is_at_old_policy) for program in firsts.values()]
 
 
 def _gravest(declined: Declined) -> UsageError:
@@ -179,7 +181,8 @@ def verified_program(capture: Capture) -> Program:
         verify(program)
     except UsageError as error:
         raise error if "log_prob" in boundary.numbers else NoRatio() from error
-    return climbed(program) if capture.is_handed_out else program
+    program = with_measured_mask(program)
+    return handed_out(program) if capture.is_handed_out else program
 
 
 def _cross_check(spec: str, first: Program, later: Program) -> None:

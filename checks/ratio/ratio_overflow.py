@@ -7,7 +7,8 @@ Why.       exp overflows float32 at 88.7, and its gradient is NaN there even for
            and one such sample moves every parameter. The one-sided clip is by design; a guard of the exponent is not
            part of Schulman et al. 2017, arXiv:1707.06347, eq. 7, but Ye et al. 2020, arXiv:1912.09729, eq. 3 bound it
            by a dual clip.
-Applies.   Losses with a ratio of their own: exp of a difference of log-probs.
+Applies.   Losses with a ratio of their own: exp of a difference of log-probs. Not where the gradient is taken at the
+           old policy only, as a natural gradient is.
 Tested.    In float32: log-ratios from 1 to 20 in steps of 1, then 25, 50, 80, 88, 89, 95, 100, 150, 200, of both signs
            and for A of both signs.
 Severity.  Critical where a multiplier above 1e6 or a non-finite gradient lies within a log-ratio of 20; potential where
@@ -36,7 +37,9 @@ STEPS = (*range(1, 21), 25, 50, 80, 88, 89, 95, 100, 150, 200)
 
 def check(subject: Subject) -> Violation | None:
     if subject.anatomy.is_on_policy:
-        raise NotApplicable("the ratio is 1 by construction: it is formed from the log-prob and its own detached copy")
+        raise NotApplicable(
+            "the ratio is 1 wherever the gradient is taken: that of the old policy, or of its own detached copy"
+        )
     log_ratio, advantage = extremes()
     multiplier = subject.in_float32.policy(log_ratio, advantage).double().abs() / (subject.profile.scale or 1.0)
     multiplier = torch.where(multiplier.isfinite(), multiplier, torch.inf)

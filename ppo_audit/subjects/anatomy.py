@@ -69,7 +69,7 @@ def dissect(subject: Subject) -> Anatomy:
         _clip_bounds(ops, roles),
         any(True for _ in log_ratios(ops, roles)),
         _is_weight_detached(run, policy, ops, roles),
-        _is_on_policy(ops, roles),
+        subject.is_at_old_policy or _is_on_policy(ops, roles),
         any("entropy" in roles.get(part.atom, NONE) or _selects_by_entropy(part, roles) for part in policy),
         _clips_log_ratio(ops, roles, producers(run.trace)),
         _guards(run, roles),

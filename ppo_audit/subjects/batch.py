@@ -7,6 +7,7 @@ Rules think in rows: a flat sequence of samples. A `Layout` turns rows into the 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -65,7 +66,8 @@ class Layout:
         """Rows, (M,) or (M, K), in the shape of the role; a joint log-prob goes to the first of its dimensions."""
         shape = self.shape(role, len(values))
         if role == "mask":
-            return self.mask(values.reshape(shape))
+            by_row = values.dim() == 1 and values.numel() < math.prod(shape)
+            return self.mask(values.unsqueeze(-1).expand(shape) if by_row else values.reshape(shape))
         if values.shape == shape:
             return values
         if values.dim() == 1 and len(shape) > 1 and role in LOG_PROBS and role in self.tails:

@@ -30,6 +30,7 @@ from ppo_audit.subjects.functionals import (
     origins,
     policy_of,
 )
+from ppo_audit.subjects.masks import find_mask
 
 SHAPES = frozenset("view reshape flatten squeeze unsqueeze view_as reshape_as".split())
 ELEMENTWISE = SHAPES | frozenset(
@@ -64,6 +65,8 @@ def find_boundary(capture: Capture) -> Boundary:
     numbers = _log_probs(trace, ops)
     outside = _beside_the_policy(trace, ops, total, numbers) if numbers else _of_critic(trace, ops, numbers)
     apart = dependencies(trace, numbers)  # what is made of a role is recomputed; at ratio 1 it may look like data
+    mask = find_mask(trace, outside, numbers["log_prob"], apart) if "log_prob" in numbers else None
+    numbers |= {} if mask is None else {"mask": mask}
     grouped = {role: _twins(trace, outside, number, apart) for role, number in numbers.items()}
     return Boundary(grouped, {role: _reason(role, capture, number) for role, number in numbers.items()})
 
@@ -261,6 +264,7 @@ REASONS = {
     "value": "the live prediction that is compared with data",
     "return_": "what the value is compared with",
     "old_value": "what the value is clamped around",
+    "mask": "what selects or multiplies entries of the loss; advantages pull at none that it drops",
 }
 
 

@@ -38,6 +38,10 @@ class Program:
     """What the program reads and does not make, copied: the trainer may write over it before the replay."""
     is_climbed: bool = False
     """An objective, whose negative is replayed as the loss."""
+    is_at_old_policy: bool = False
+    """Whether its gradient was taken by hand and at ratio 1, as a natural gradient is, however far the step goes."""
+    mask_keeps: bool = True
+    """Whether 1 in the mask, where there is one, keeps an entry."""
 
     @functools.cached_property
     def earlier(self) -> dict[int, int]:
@@ -147,7 +151,14 @@ def replay(
     return Run(loss, trace.value_of(loss), {"loss": loss}, trace, tensors, roles, {}, given)
 
 
-def climbed(program: Program) -> Program:
+def handed_out(program: Program) -> Program:
+    """A program whose gradient went to the caller, read for what he does with it."""
+    recorded = program.recorded()
+    pair = [recorded[role] for role in ("log_prob", "old_log_prob") if role in recorded]
+    return replace(_climbed(program), is_at_old_policy=len(pair) == 2 and torch.equal(*pair))
+
+
+def _climbed(program: Program) -> Program:
     """The program as a loss, where its gradient was handed out and makes what has an advantage more likely.
 
     Whoever takes the gradient himself gives it the sign that he likes; at ratio 1 nothing else tells which he means.
@@ -169,7 +180,7 @@ def _negated(program: Program, objective: torch.Tensor, trace: Trace) -> torch.T
     """The loss of an objective, as one more operation of the recording."""
     loss = -objective
     site = next((op.site for op in program.ops if program.total in op.outputs), None)
-    key = OpKey("", climbed.__name__, 0, "neg", 0)
+    key = OpKey("", _negated.__name__, 0, "neg", 0)
     inputs = (trace.value_of(objective),)
     trace.ops.append(Op(torch.neg, "neg", (objective,), {}, inputs, (trace.write(loss),), key, site, None, True))
     return loss
@@ -306,6 +317,7 @@ def replayed_subject(target: str, program: Program, seed: int = 0) -> Subject:
         _layout(program),
         origins=_origins(program),
         capacity=None if rows_are_free(program) else len(rows),
+        is_at_old_policy=program.is_at_old_policy,
         seed=seed,
     )
 
@@ -338,9 +350,9 @@ def rows_are_free(program: Program) -> bool:
 
 
 def _layout(program: Program) -> Layout:
-    shapes = {
-        role: tuple(tensor.shape) for role, tensor in program.recorded().items() if isinstance(tensor, torch.Tensor)
-    }
+    recorded = program.recorded()
+    shapes = {role: tuple(tensor.shape) for role, tensor in recorded.items() if isinstance(tensor, torch.Tensor)}
     tail = shapes[_leading(program)][1:]
     tails = {role: shape[1:] for role, shape in shapes.items() if shape[1:] != tail}
-    return Layout("recorded", tail, tails)
+    layout = Layout("recorded", tail, tails, mask_keeps=program.mask_keeps)
+    return replace(layout, mask_dtype=recorded["mask"].dtype) if "mask" in recorded else layout

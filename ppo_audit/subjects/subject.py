@@ -57,6 +57,7 @@ class Subject:
     remembered: Mapping[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, repr=False)
     seed: int = 0
     not_covered: tuple[str, ...] = ()
+    is_at_old_policy: bool = False
     limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES, repr=False)
 
