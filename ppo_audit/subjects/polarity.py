@@ -28,14 +28,14 @@ def _credited(program: Program, mask: torch.Tensor) -> torch.Tensor:
     """The entries whose log-prob is pulled by advantages: other terms may reach the rest, rightly or not."""
     recorded = program.recorded()
     generator = torch.Generator().manual_seed(1)
-    slopes = []
+    slopes: list[torch.Tensor] = []
     for _ in range(2):
         advantage = torch.randn(recorded["advantage"].shape, generator=generator, dtype=torch.float64)
         batch = {"mask": mask.to(recorded["mask"].dtype), "advantage": advantage}
         batch["log_prob"] = recorded["old_log_prob"]  # at ratio 1 no clip takes a gradient away
         run = replay(program, batch, torch.float64, {}, {})
-        slopes += torch.autograd.grad(run.loss, [run.leaves["log_prob"]])
-    return slopes[0] != slopes[1]
+        slopes.extend(torch.autograd.grad(run.loss, [run.leaves["log_prob"]]))
+    return slopes[0].ne(slopes[1])
 
 
 def with_measured_mask(program: Program) -> Program:
