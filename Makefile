@@ -21,7 +21,7 @@ test: $(DEV)
 	$(BIN)/python -m pytest -n 2
 
 snapshots: $(DEV)
-	$(BIN)/python -m pytest tests/reports --snapshot-update
+	$(BIN)/python -m pytest tests/reports tests/recipes --snapshot-update
 
 docs: $(DEV)
 	$(BIN)/python -m ppo_audit.rule_pages docs/rules

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recipes import RECIPES, Variant
+from ppo_audit.recipes import RECIPES, Variant, variants_of
 from ppo_audit.recording.session import Capture, Loss, Session, expect_losses, recording
 from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
@@ -44,8 +43,7 @@ def _named(variant: str, subjects: Sequence[tuple[str, Subject]]) -> Iterator[tu
 
 def _variants(spec: str, settings: Settings) -> tuple[Variant, ...]:
     if spec in RECIPES:
-        variants: tuple[Variant, ...] = importlib.import_module(RECIPES[spec]).variants()
-        return variants
+        return variants_of(spec)
     return (Variant("default", _script(existing_file(Path(spec)), settings.script_args)),)
 
 

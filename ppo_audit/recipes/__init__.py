@@ -1,17 +1,36 @@
 """Recipes: how to start one short training of a known library, so that its loss can be recorded.
 
 A trainer class cannot be called on made-up tensors; it needs an environment, a policy and a few steps before its loss
-is reached. A recipe is a module with one function, `variants() -> tuple[Variant, ...]`: the settings of the library
-that compute different losses. It never touches the library's code, and imports it only when a variant starts.
+is reached. A recipe is a function without arguments that returns a `tuple[Variant, ...]`, one file a library: the
+settings that compute different losses. It never touches the library's code, and imports it only when a variant starts.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-RECIPES = {"stable_baselines3:PPO": "ppo_audit.recipes.stable_baselines3"}
-"""Target spec -> name of the module that knows how to start it."""
+from ppo_audit.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where the recipe is, a function of a module of this package, and the distribution that `pip` installs."""
+
+    module: str
+    function: str
+    distribution: str
+
+
+RECIPES = {
+    "stable_baselines3:PPO": Recipe("stable_baselines3", "ppo", "stable-baselines3"),
+    "sb3_contrib:MaskablePPO": Recipe("sb3_contrib", "maskable_ppo", "sb3-contrib"),
+    "skrl.agents.torch.ppo:PPO": Recipe("skrl", "ppo", "skrl"),
+    "rsl_rl.algorithms:PPO": Recipe("rsl_rl", "ppo", "rsl-rl-lib"),
+    "tianshou.algorithm:PPO": Recipe("tianshou", "ppo", "tianshou"),
+}
+"""Target spec, as the trainer is imported -> how to start it."""
 
 
 @dataclass(frozen=True)
@@ -20,3 +39,17 @@ class Variant:
 
     name: str
     start: Callable[[], object]
+
+
+def variants_of(spec: str) -> tuple[Variant, ...]:
+    """The variants of a trainer that has a recipe; raises UsageError where its library is missing."""
+    recipe = RECIPES[spec]
+    try:
+        importlib.import_module(spec.partition(":")[0])
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"`{spec}` cannot be imported: {error}. "
+            f"Install it where ppo-audit runs: `pip install {recipe.distribution}`."
+        ) from error
+    variants: tuple[Variant, ...] = getattr(importlib.import_module(f"{__name__}.{recipe.module}"), recipe.function)()
+    return variants
