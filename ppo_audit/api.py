@@ -31,6 +31,7 @@ from ppo_audit.subjects.called import called_variants
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
+from ppo_audit.targets.pieces import given_ratio, of_log_probs
 from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
 from ppo_audit.thresholds import LIMITS, TOLERANCES
 
@@ -124,6 +125,9 @@ def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Sou
         from ppo_audit.trainer import lift_call
 
         return [("default", lift_call(spec, function, resolve(settings.inputs), settings))], source
+    ratio = given_ratio(function, dict(settings.roles))
+    if ratio is not None:
+        return called_variants(spec, of_log_probs(function, ratio), settings, ratio), source
     if is_rollout_function(function, {name: role for role, name in settings.roles}):
         return [("default", returns_helper(spec, function, settings))], source
     parameters = credit_parameters(function, settings)

@@ -4,7 +4,7 @@ Property.  A mask of 0 and 1 gives the same loss and gradients whether it is boo
 Why.       `~mask` is -1 or -2 on integers and an error on floats, `1 - mask` an error on booleans, and an integer mask
            used as an index picks rows 0 and 1. Tokenizers give integers, comparisons booleans, and `.to(dtype)` floats.
            The mask selects tokens, Yu et al. 2025, arXiv:2503.14476, eq. 8, and selecting has one meaning.
-Applies.   Losses that take a mask.
+Applies.   Losses that take a mask. A form that the target refuses by an exception of its own is not judged.
 Tested.    One batch with sequences of one to five tokens and its mask in all three forms.
 Severity.  Potential: an error is loud, and a caller that always passes one form never meets the others.
 Fix.       mask = mask.bool() in the first line, or `mask.to(loss.dtype)` before it multiplies.
@@ -43,6 +43,8 @@ def _compared(other: Direct, batch: Batch, first: Observation) -> Violation | No
     """Whether a mask of another dtype is refused, or gives another result."""
     name = FORMS[other.subject.layout.mask_dtype]
     error = other.raised(batch)
+    if error is not None and error.is_refusal:  # it checks the type and says which one it wants
+        return None
     if error is not None:
         return Violation(f"With {name} masks {error}.", {"mask": name}, signature=name, place=error.place)
     second = other.observe(batch)

@@ -19,7 +19,7 @@ from ppo_audit.thresholds import LIMITS, TOLERANCES
 from ppo_audit.waivers.waiver import Waiver
 
 Read = TypeVar("Read")
-ROLES = (*TENSOR_NAMES, *SCALAR_NAMES)
+ROLES = (*TENSOR_NAMES, *SCALAR_NAMES, "ratio")
 WORDS = {str: "a string", bool: "true or false", int: "an integer", float: "a number", list: "a list", dict: "a table"}
 
 

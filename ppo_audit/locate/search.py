@@ -19,6 +19,7 @@ from ppo_audit.rules import Page, catalogue, load_check
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.resolve import is_own
 
 BUDGET = 120
 """Edits tried at the most for one violation."""
@@ -163,10 +164,10 @@ def _ordered(subject: Subject, run: Run, page: Page, violation: Violation) -> Se
     given = set(run.numbers.values()) | (_effective(subject, run) if _sets_advantage(page) else set())
     sliced = backward_slice(run.trace, [run.total], stop=given)[::-1]
     named = subject.anatomy.sites.get(violation.site)
-    first = [op for op in sliced if named is not None and op.key == named.key]
+    theirs = [op for op in sliced if op.site is not None and not is_own(op.site.file)]
+    first = [op for op in theirs if named is not None and op.key == named.key]
     roles = subject.roles_of(run)
-    rest = [op for op in sliced if op not in first and op.site is not None and roles.get(op.outputs[0])]
-    return [*first, *rest]
+    return [*first, *(op for op in theirs if op not in first and roles.get(op.outputs[0]))]
 
 
 def _sets_advantage(page: Page) -> bool:
@@ -182,4 +183,4 @@ def _effective(subject: Subject, run: Run) -> set[int]:
 
 def _location(op: Op | None, subject: Subject) -> Location | None:
     site = op.site if op is not None else None
-    return location_of(site) if site is not None else None
+    return location_of(site) if site is not None and not is_own(site.file) else None

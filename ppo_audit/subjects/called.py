@@ -24,6 +24,7 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
 from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
+from ppo_audit.targets.pieces import credited, is_called_objective, negated
 from ppo_audit.targets.resolve import describe
 
 LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
@@ -70,15 +71,59 @@ def bound(function: Callable[..., Any], settings: Settings) -> tuple[Call, dict[
     return bind(function, {**{role: name for name, role in asked.items()}, **roles}, values), asked
 
 
-def called_variants(target: str, function: Callable[..., Any], settings: Settings) -> list[tuple[str, Subject]]:
-    """The subject as the target's defaults make it, and one more for a value clip that is offered but off."""
-    variants = [("default", called_subject(target, function, settings))]
+def called_variants(
+    target: str, function: Callable[..., Any], settings: Settings, ratio: str | None = None
+) -> list[tuple[str, Subject]]:
+    """The subject as the target's defaults make it, and one more for a value clip that is offered but off.
+
+    `ratio` names the parameter that takes the ratio, where the function is of log-probs only because it was wrapped.
+    """
+    whole = functools.partial(_whole, target, function, ratio=ratio)
+    variants = [("default", whole(settings))]
     radius = DEFAULT_VALUES["clip_range_value"]
     for name in inspect.signature(function).parameters:
         if _is_offered_clip(function, name, dict(settings.values)):
             on = dataclasses.replace(settings, values=(*settings.values, (name, radius)))
-            variants.append((f"{name}={radius}", called_subject(target, function, on)))
+            variants.append((f"{name}={radius}", whole(on)))
     return variants
+
+
+def _whole(target: str, function: Callable[..., Any], settings: Settings, ratio: str | None) -> Subject:
+    """The subject of a function; a ratio by itself is given credit, and an objective its sign."""
+    subject = called_subject(target, function, settings)
+    if _is_ratio(subject):
+        return called_subject(target, credited(function), settings)
+    if is_called_objective(function) and _climbs(subject):
+        read = called_subject(target, negated(function), settings)
+        note = f"{read.roles['log_prob']} (of an objective, by its name and sign: its negative is the loss)"
+        subject = dataclasses.replace(read, roles={**read.roles, "log_prob": note})
+    if ratio is None:
+        return subject
+    given = dict.fromkeys(("log_prob", "old_log_prob"), f"through `{ratio}`")
+    roles = {role: text.replace(f"`{role}`", given.get(role, text)) for role, text in subject.roles.items()}
+    return dataclasses.replace(subject, roles=roles, is_ratio_given=True)
+
+
+def _is_ratio(subject: Subject) -> bool:
+    """Whether a function of two log-probs gives 1 for each row where they agree, as no divergence does."""
+    if subject.kind != "kl" or subject.available - {"mask"} != {"log_prob", "old_log_prob"}:
+        return False
+    batch = subject.rows(TRIAL_ROWS)
+    returned = subject.run({**batch, "log_prob": batch["old_log_prob"]}).outputs
+    return any(len(rows) == TRIAL_ROWS and bool((rows == 1).all()) for rows in returned.values() if rows.dim())
+
+
+def _climbs(subject: Subject) -> bool:
+    """Whether what a function returns rises with the log-probs of what has an advantage, at ratio 1."""
+    if not {"log_prob", "advantage"} <= subject.available:
+        return False
+    batch = subject.rows(TRIAL_ROWS)
+    run = subject.run(batch | ({"log_prob": batch["old_log_prob"]} if "old_log_prob" in batch else {}))
+    (slope,) = torch.autograd.grad(run.loss, [run.leaves["log_prob"]], allow_unused=True)
+    advantage = run.leaves["advantage"].detach()
+    return slope is not None and bool(
+        (slope.reshape(TRIAL_ROWS, -1).sum(1) * advantage.reshape(TRIAL_ROWS, -1)[:, 0]).sum() > 0
+    )
 
 
 def _is_offered_clip(function: Callable[..., Any], name: str, values: Mapping[str, Any]) -> bool:

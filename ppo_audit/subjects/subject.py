@@ -58,6 +58,7 @@ class Subject:
     seed: int = 0
     not_covered: tuple[str, ...] = ()
     is_at_old_policy: bool = False
+    is_ratio_given: bool = False
     limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES, repr=False)
 
@@ -259,6 +260,8 @@ class Subject:
             return "the entropy of all samples decides which of them count, so that none can be judged by itself"
         if name == "direct_call":  # told before anything is measured: these rules judge whether it can be
             return None if self.kind != "trainer" else ABSENT[name]
+        if name == "ratio" and self.is_ratio_given:
+            return "the target is given the ratio: how it is formed is not to be seen"
         if name in self.anatomy.families or name in self.profile.claims:
             return None
         if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.settings:

@@ -62,8 +62,15 @@ TENSOR_NAMES: dict[str, str] = {
     "truncated": "truncated truncations truncateds time_outs timeouts",
     "done": "done dones next_dones episode_starts done_mask",
     "next_value": "next_value next_values v_next values_next",
+    "kl": "kl kls kl_div kl_divergence per_sample_kl exact_kl kl_per_sample",
     "last_value": "last_value last_values bootstrap_value bootstrap",
 }
+
+RATIO_NAMES = frozenset(
+    "ratio ratios prob_ratio prob_ratios probability_ratio policy_ratio importance_ratio importance_ratios "
+    "imp_ratio is_ratio rho rhos ratio_t ratios_t pi_ratio importance_weight importance_weights".split()
+)
+"""Names of a ratio that a function is given; it is made of log-probs and no role of a batch."""
 
 SCALAR_NAMES: dict[str, str] = {
     "clip_range": "clip_range cliprange clip_param clip_eps clip_epsilon clip_coef eps_clip epsilon eps ppo_clip clip "
@@ -107,7 +114,7 @@ SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": 
 _TENSORS = {name: role for role, names in TENSOR_NAMES.items() for name in names.split()}
 _SCALARS = {name: role for role, names in SCALAR_NAMES.items() for name in names.split()}
 _PREFIX = re.compile(r"^(b|mb|batch|rollout|minibatch|the|x|t)_|_(batch|mb)$")
-ROLES = frozenset(TENSOR_NAMES) | frozenset(SCALAR_NAMES)
+ROLES = frozenset(TENSOR_NAMES) | frozenset(SCALAR_NAMES) | {"ratio"}
 
 
 def role_of(name: str) -> str | None:

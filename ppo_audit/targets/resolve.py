@@ -112,16 +112,16 @@ def culprit(error: BaseException) -> Site | None:
     frame, found = error.__traceback__, None
     while frame is not None:
         code = frame.tb_frame.f_code
-        if not code.co_filename.startswith((*TORCH_FOLDERS, "<")) and not _is_own(code.co_filename):
+        if not code.co_filename.startswith((*TORCH_FOLDERS, "<")) and not is_own(code.co_filename):
             found = site_of(code, frame.tb_lasti)
         frame = frame.tb_next
     return found
 
 
-def _is_own(file: str) -> bool:
-    """Whether a file belongs to the tool; the bundled example is a user's code."""
-    root = Path(__file__).parent.parent
-    return Path(file).is_relative_to(root) and not Path(file).is_relative_to(root / "demo")
+def is_own(file: str) -> bool:
+    """Whether a file belongs to the tool; the bundled example and the reference are code like a user's."""
+    path, root = Path(file), Path(__file__).parent.parent
+    return path.is_relative_to(root) and not any(path.is_relative_to(root / name) for name in ("demo", "reference"))
 
 
 def _attribute(spec: str, parent: Any, name: str) -> Any:
