@@ -19,6 +19,7 @@ from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import NoRatio, find_boundary
 from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
+from ppo_audit.subjects.observed import observed
 from ppo_audit.subjects.polarity import with_measured_mask
 from ppo_audit.subjects.replayed import Program, handed_out, program_of, replay, replayed_subject, verify
 from ppo_audit.subjects.run import named_outputs, total_of
@@ -69,13 +70,13 @@ def lift(spec: str, start: Callable[[], object], seed: int) -> Subject:
 
 def lift_all(spec: str, start: Callable[[], object], seed: int) -> list[tuple[str, Subject]]:
     """Every loss of a run by the place of its `backward`, the one with the ratio first."""
-    return subjects_of(spec, record_run(start, spec, verified_program), seed)
+    return subjects_of(spec, record_run(start, spec, verified_program, observed), seed)
 
 
 @contextlib.contextmanager
 def record() -> Iterator[Session[Program]]:
     """Record the losses of the block, for `audit`. The block runs to its end; the recording may end before."""
-    session = Session(verified_program)
+    session = Session(verified_program, observed, is_whole=False)
 
     def pause() -> None:
         session.recorder.is_paused = True
@@ -103,7 +104,10 @@ def subjects_of(spec: str, session: Session[Program], seed: int) -> list[tuple[s
     known = frozenset(role for _, program in policies for role in program.boundary.numbers)
     beside = [(place, program) for place, program in programs if known.isdisjoint(program.boundary.numbers)]
     subjects = [(place, replayed_subject(spec, program, seed)) for place, program in (*policies, *beside)]
-    return [(place, dataclasses.replace(subject, not_covered=tuple(reasons))) for place, subject in subjects]
+    (place, first), *others = [
+        (place, dataclasses.replace(subject, not_covered=tuple(reasons))) for place, subject in subjects
+    ]
+    return [(place, dataclasses.replace(first, loop=session.watcher.loop(session.is_whole))), *others]
 
 
 Declined = list[tuple[str, UsageError]]
@@ -154,7 +158,7 @@ def lift_call(spec: str, function: Callable[..., Any], make_inputs: Callable[[],
         programs.append(verified_program(capture))
         return programs[-1]
 
-    ((_, subject), *_) = subjects_of(spec, record_run(start, spec, lifted), settings.seed)
+    ((_, subject), *_) = subjects_of(spec, record_run(start, spec, lifted, observed), settings.seed)
     program = programs[0]
     memories = read_by(program, tuple(changed))
     written = {f"memory:{memory.name}": op for memory in memories if (op := writer(program.trace, memory))}

@@ -126,7 +126,7 @@ def written_by_index(new, old, advantage):
 def test_writes_in_place_are_replayed_not_taken_as_constants(loss_of):
     captured = []
     lift_one = lambda capture: captured.append(verified_program(capture)) or captured[-1]
-    record(small_training(loss_of), "in place", lift_one)
+    record(small_training(loss_of), "in place", lift_one, lambda capture: None)
     program = captured[0]
     once = replay(program, {}, torch.float64, {}, {}).loss
     doubled = replay(program, {"advantage": 2 * program.recorded()["advantage"]}, torch.float64, {}, {}).loss
@@ -159,6 +159,7 @@ def test_what_is_made_of_the_ratio_is_no_twin_of_the_advantage_that_it_equals_at
         small_training(stopped_ratio_in_the_advantage),
         "twin",
         lambda capture: captured.append(verified_program(capture)) or captured[-1],
+        lambda capture: None,
     )
     first = captured[0]
     assert len(first.boundary.numbers["advantage"]) == 1

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CREDIT = frozenset(("advantage", "effective_advantage", "return_", "value", "reward"))
 PRODUCTS = frozenset("mul rmul imul multiply div truediv".split())
+VIEWS = frozenset("view reshape flatten squeeze unsqueeze".split())
 ERRORS = frozenset("sub rsub subtract mse_loss smooth_l1_loss huber_loss l1_loss".split())
 
 
@@ -104,7 +105,10 @@ def _gradient(tensor: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor | None:
 
 
 def _entry(run: Run, number: int, leaf: int, roles: Mapping[int, Roles]) -> Op | None:
-    """The last operation on the way to a value that takes the leaf itself, with its graph."""
+    """The last operation on the way to a value that takes the leaf itself, or a view of it, with its graph."""
     ops = backward_slice(run.trace, [number], stop=run.numbers.values())
-    users = [op for op in ops if leaf in op.inputs and plain(op.name) != "detach"]
+    same = {leaf}
+    for op in ops:  # a view made inside the network is no place where anybody forgets to detach
+        same.update(op.outputs if plain(op.name) in VIEWS and same.issuperset(op.inputs) else ())
+    users = [op for op in ops if same & {*op.inputs} and plain(op.name) != "detach" and not same.issuperset(op.outputs)]
     return users[-1] if users else producers(run.trace).get(number)

@@ -62,10 +62,15 @@ def backward_slice(trace: Trace, ends: Iterable[int], stop: Collection[int] = ()
 
 def dominator(trace: Trace, sources: Collection[int], ends: Collection[int], region: Sequence[Op]) -> int | None:
     """The last floating-point value through which every path of `region` from `sources` to `ends` runs, or None."""
+    cuts = bottlenecks(trace, sources, ends, region)
+    return cuts[-1] if cuts else None
+
+
+def bottlenecks(trace: Trace, sources: Collection[int], ends: Collection[int], region: Sequence[Op]) -> list[int]:
+    """The floating-point values through each of which every path of `region` from `sources` to `ends` runs."""
     numbers = [op.outputs[0] for op in region if op.outputs]
     candidates = [number for number in numbers if trace.tensors[number].is_floating_point()]
-    cuts = [number for number in candidates if not _reaches(sources, ends, region, blocked=number)]
-    return cuts[-1] if cuts else None
+    return [number for number in candidates if not _reaches(sources, ends, region, blocked=number)]
 
 
 def _reaches(sources: Collection[int], ends: Collection[int], region: Sequence[Op], blocked: int) -> bool:

@@ -15,11 +15,14 @@ from typing import Any, Generic, TypeVar
 from unittest import mock
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.overrides import _get_current_function_mode_stack
 
 from ppo_audit.errors import UsageError
+from ppo_audit.recording.frames import held
 from ppo_audit.recording.graph import parameters_of, producers
-from ppo_audit.recording.trace import OWN_FOLDER, TORCH_FOLDERS, Recorder, Trace
+from ppo_audit.recording.loop import Minibatch, Seen, Watcher, first_repeat, site_of_frame
+from ppo_audit.recording.trace import OWN_FOLDER, TORCH_FOLDERS, Recorder, Trace, Whole
 from ppo_audit.targets.resolve import describe
 
 T = TypeVar("T")
@@ -28,6 +31,15 @@ CAPTURES = 4
 
 PATIENCE = 128
 """Calls of `backward` that bring nothing new, after which a loss for parameters not yet reached is given up."""
+
+LOOKAHEAD = 48
+"""Minibatches that are looked at beyond the first ones, for the sake of samples that come back in a later epoch."""
+
+MOST_WORK = 2_000_000_000
+"""Elements of recorded tensors after which nothing more is waited for: a large network has long minibatches."""
+
+SHARE_OF_A_LOSS, SLACK = 4, 100
+"""A rollout began where this many times the differentiable operations of a loss, and some more, made no other loss."""
 
 SEGMENTS = 4
 """Calls of `backward` that the recording reaches back: several losses may be computed before the first of them."""
@@ -66,14 +78,22 @@ class Loss(Generic[T]):
 
 @dataclass
 class Session(Generic[T]):
-    """What one run of a trainer gave: what was made of each of its losses, or why nothing could be."""
+    """What one run of a trainer gave: what was made of each of its losses, or why nothing could be; and its loop.
+
+    `look` says who the samples of a minibatch are, and what its roles held; `is_whole` that nothing was trained before.
+    """
 
     lift: Callable[[Capture], T]
+    look: Callable[[Capture], Seen | None]
     recorder: Recorder = field(default_factory=Recorder)
+    watcher: Watcher = field(default_factory=Watcher)
     losses: dict[Hashable, Loss[T]] = field(default_factory=dict)
-    optimizers: list[torch.optim.Optimizer] = field(default_factory=list)
     marks: deque[int] = field(default_factory=deque)
     idle: int = 0
+    work: int = 0
+    in_steps: int = 0
+    has_new_rollout: bool = False
+    is_whole: bool = True
     is_busy: bool = False
     output: str = ""
     error: str | None = None
@@ -85,16 +105,67 @@ class Session(Generic[T]):
         frame: FrameType,
         is_handed_out: bool,
     ) -> None:
-        """Examine what a backward pass starts from, before the graph is freed and the parameters move."""
+        """Examine what a backward pass starts from, before the graph is freed and the parameters move.
+
+        Gradients that are handed out are not added to those that are there.
+        """
         with _recording(self.recorder):
             total = _total(tensors, gradients)
         trace = self.recorder.trace
-        found = self.losses.setdefault(_identity(trace, total, frame), Loss(_place(frame)))
+        identity = _identity(trace, total, frame)
+        found = self.losses.setdefault(identity, Loss(_place(frame)))
         self.idle = self.idle + 1 if found.is_full else 0
+        reached = parameters_of(total)
+        with torch._C.DisableTorchFunction():
+            self.watcher.passes(identity, reached, frame, not is_handed_out)
+        self._measure_pause(trace)
         if not found.is_full:
-            found.reached.update(map(id, parameters_of(total)))
+            found.reached.update(map(id, reached))
             self._examine(found, Capture(total, trace.copy(), _names(frame), is_handed_out))
+        if self.is_awaiting:
+            self._look(identity, Capture(total, trace, {}, is_handed_out), frame)
         self._forget()
+
+    def _look(self, identity: Hashable, capture: Capture, frame: FrameType) -> None:
+        """Keep who the samples are and what the roles hold."""
+        self.is_busy = True
+        try:
+            with torch._C.DisableTorchFunction():
+                seen = self.look(capture)
+        except Exception:  # what cannot be told is not judged
+            seen = None
+        finally:
+            self.is_busy = False
+        if seen is not None:
+            moment = len(self.watcher.events) - 1
+            self.watcher.minibatches.append(Minibatch(identity, moment, *seen))
+            if "log_prob" in seen.roles and self.watcher.first is None:
+                self.watcher.first = capture.trace.copy()
+                self.watcher.arrays, self.watcher.names = held(frame)
+
+    def _measure_pause(self, trace: Trace) -> None:
+        """What went by since the last pass: whether a rollout was in it, and how long the next one may take."""
+        ops = trace.ops[self.marks[-1] :] if self.marks else []
+        live = sum(any(trace.tensors[number].requires_grad for number in op.outputs) for op in ops)
+        allowed = SHARE_OF_A_LOSS * live + SLACK + self.in_steps
+        self.has_new_rollout = self.has_new_rollout or len(ops) > allowed
+        self.work += sum(trace.tensors[number].numel() for op in ops for number in op.outputs)
+        self.recorder.limit = len(trace.ops) + allowed - self.in_steps if self.marks else None
+        self.in_steps = 0
+
+    def steps(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
+        """An optimizer is about to step."""
+        with torch._C.DisableTorchFunction():
+            self.watcher.steps(optimizer, frame)
+        self.in_steps -= len(self.recorder.trace.ops)
+
+    def stepped(self, optimizer: torch.optim.Optimizer) -> None:
+        """An optimizer has made a step; its own operations are no part of a rollout."""
+        before, self.in_steps = self.in_steps, self.in_steps + len(self.recorder.trace.ops)
+        if self.recorder.limit is not None:
+            self.recorder.limit += self.in_steps - before
+        with torch._C.DisableTorchFunction():
+            self.watcher.stepped(optimizer)
 
     def _examine(self, found: Loss[T], capture: Capture) -> None:
         self.is_busy = True
@@ -115,19 +186,36 @@ class Session(Generic[T]):
             cut = self.marks.popleft()
             self.recorder.trace = self.recorder.trace.since(cut)
             self.marks = deque(mark - cut for mark in self.marks)
+            if self.recorder.limit is not None:
+                self.recorder.limit -= cut
 
     @property
-    def has_enough(self) -> bool:
+    def has_losses(self) -> bool:
         """Whether losses seen often enough reach every parameter that is trained, or waiting brought nothing."""
-        trained = {id(p) for optimizer in self.optimizers for group in optimizer.param_groups for p in group["params"]}
         full = [loss.reached for loss in self.losses.values() if loss.is_full]
+        trained = self.watcher.trained
         is_all = bool(trained) and trained <= set().union(*full)  # unknown where the optimizer is the trainer's own
         return bool(full) and (is_all or self.idle >= PATIENCE)
 
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether the loop is worth looking at for longer: its samples have not come back for a whole epoch."""
+        seen = [minibatch for minibatch in self.watcher.minibatches if "log_prob" in minibatch.roles]
+        if len(self.watcher.minibatches) >= LOOKAHEAD or self.work > MOST_WORK or self.has_new_rollout:
+            return False
+        again = first_repeat(seen)
+        return again is None or len(seen) < 2 * again
 
-def record(start: Callable[[], object], name: str, lift: Callable[[Capture], T]) -> Session[T]:
+    @property
+    def has_enough(self) -> bool:
+        return self.has_losses and not (self.is_awaiting and self.watcher.minibatches)
+
+
+def record(
+    start: Callable[[], object], name: str, lift: Callable[[Capture], T], look: Callable[[Capture], Seen | None]
+) -> Session[T]:
     """Run `start` until enough losses were lifted or it ends; raises UsageError where it never calls `backward`."""
-    session = Session(lift)
+    session = Session(lift, look)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
@@ -156,10 +244,32 @@ def _leave() -> None:
 @contextlib.contextmanager
 def recording(session: Session[T], when_enough: Callable[[], None]) -> Iterator[None]:
     """Record everything inside, and examine what each backward pass starts from."""
-    backward, grad, init = torch.autograd.backward, torch.autograd.grad, torch.optim.Optimizer.__init__
+    session.watcher.meet_those_built_before()
+    session.recorder.when_reached = lambda: when_enough() if session.has_losses and session.marks else None
+    with contextlib.ExitStack() as stack:
+        for owner, name, replacement in (*_seen_passes(session, when_enough), *_seen_changes(session)):
+            stack.enter_context(mock.patch.object(owner, name, replacement))
+        before = register_optimizer_step_pre_hook(_before_step(session))
+        stack.callback(before.remove)
+        after = register_optimizer_step_post_hook(_after_step(session))
+        stack.callback(after.remove)
+        stack.enter_context(session.recorder)
+        yield
+
+
+Patch = tuple[Any, str, Any]
+
+
+def _is_listening(session: Session[Any]) -> bool:
+    return not session.is_busy and not session.recorder.is_paused
+
+
+def _seen_passes(session: Session[T], when_enough: Callable[[], None]) -> Iterator[Patch]:
+    """The two ways to compute gradients."""
+    backward, grad = torch.autograd.backward, torch.autograd.grad
 
     def see(tensors: Any, gradients: Any, frame: FrameType, is_handed_out: bool) -> None:
-        if not session.is_busy and not session.recorder.is_paused:
+        if _is_listening(session):
             starts = _as_list(tensors)
             session.see(starts, _as_list(gradients) or [None] * len(starts), frame, is_handed_out)
             if session.has_enough:
@@ -178,17 +288,61 @@ def recording(session: Session[T], when_enough: Callable[[], None]) -> Iterator[
             see(outputs, grad_outputs, sys._getframe(1), True)
         return grad(outputs, inputs, grad_outputs, *args, **kwargs)
 
-    def seen_init(optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        session.optimizers.append(optimizer)
-        init(optimizer, *args, **kwargs)
+    yield torch.autograd, "backward", seen_backward
+    yield torch.autograd, "grad", seen_grad
 
-    with (
-        mock.patch.object(torch.autograd, "backward", seen_backward),
-        mock.patch.object(torch.autograd, "grad", seen_grad),
-        mock.patch.object(torch.optim.Optimizer, "__init__", seen_init),
-        session.recorder,
-    ):
-        yield
+
+def _seen_changes(session: Session[T]) -> Iterator[Patch]:
+    """Optimizers as they are built, and the clipping of gradients."""
+    init = torch.optim.Optimizer.__init__
+
+    def seen_init(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        init(optimizer, *args, **kwargs)
+        session.watcher.ledger(optimizer, site_of_frame(sys._getframe(1)))
+
+    def seeing(clip: Callable[..., Any]) -> Callable[..., Any]:
+        def seen_clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            given = _as_list(parameters)
+            if _is_listening(session):
+                session.watcher.clips(given, sys._getframe(1))
+            return clip(given, *args, **kwargs)
+
+        return seen_clip
+
+    yield torch.optim.Optimizer, "__init__", seen_init
+    yield torch.autograd.Function, "apply", classmethod(_recorded_apply(session))
+    for name in ("clip_grad_norm_", "clip_grad_value_"):
+        replacement = seeing(getattr(torch.nn.utils, name))
+        yield torch.nn.utils, name, replacement
+        yield torch.nn.utils.clip_grad, name, replacement
+
+
+def _recorded_apply(session: Session[Any]) -> Callable[..., Any]:
+    """`Function.apply` as one operation: what its forward computes is not what its gradient is of."""
+    apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+
+    def recorded(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_listening(session) or session.recorder not in _get_current_function_mode_stack():
+            return apply(function, *args, **kwargs)
+        return session.recorder.__torch_function__(Whole(apply, function), (), args, kwargs)
+
+    return recorded
+
+
+def _before_step(session: Session[T]) -> Callable[..., None]:
+    def before(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if _is_listening(session):
+            session.steps(optimizer, sys._getframe(1))
+
+    return before
+
+
+def _after_step(session: Session[T]) -> Callable[..., None]:
+    def after(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if _is_listening(session):
+            session.stepped(optimizer)
+
+    return after
 
 
 def _as_list(tensors: Any) -> list[Any]:

@@ -53,6 +53,22 @@ class OpKey(NamedTuple):
     occurrence: int
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A custom `autograd.Function` as one operation, whose inner ones are not recorded: its gradient is its own."""
+
+    apply: Callable[..., Any]
+    function: Any
+
+    @property
+    def __name__(self) -> str:
+        return str(self.function.__name__)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with torch._C.DisableTorchFunction():
+            return self.apply(self.function, *args, **kwargs)
+
+
 @dataclass(slots=True, eq=False)
 class Op:
     """One recorded operation. `via` is the torch method that the target called, where it did not call `func` itself."""
@@ -139,7 +155,10 @@ class Trace:
 
 
 class Recorder(TorchFunctionMode):
-    """Records while active. `placed` replaces what calls return; `interventions` replace calls, and are recorded."""
+    """Records while active. `placed` replaces what calls return; `interventions` replace calls, and are recorded.
+
+    Where `limit` operations are passed, it calls `when_reached`, once.
+    """
 
     def __init__(
         self,
@@ -149,6 +168,8 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.trace = Trace()
         self.is_paused = False
+        self.limit: int | None = None
+        self.when_reached: Callable[[], object] = lambda: None
         self.interventions, self.placed = interventions or {}, placed or {}
         self._occurrences: dict[tuple[str, str, int, str], int] = {}
 
@@ -158,6 +179,9 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.is_paused:
             return func(*args, **kwargs)
+        if self.limit is not None and len(self.trace.ops) > self.limit:
+            self.limit = None
+            self.when_reached()
         frame, via = _calling_frame(sys._getframe(1))
         name = name_of(func)
         via = None if via == name else via  # a method that torch writes in Python calls itself

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, dependencies, operands, plain, producers
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, bottlenecks, dependencies, operands, plain, producers
 from ppo_audit.recording.session import Capture
-from ppo_audit.recording.trace import Op, Trace
+from ppo_audit.recording.trace import Op, Trace, Whole, is_in_place
 from ppo_audit.subjects.boundary import log_ratios
 from ppo_audit.subjects.functionals import (
     LOG_PROB,
@@ -130,7 +130,8 @@ def _advantage(trace: Trace, ops: Sequence[Op], ratio: int) -> dict[str, int]:
     for op in ops:
         factors = [number for number in operands(op)[:2] if number is not None]
         data = [number for number in factors if not _live(trace, number) and trace.tensors[number].numel() > 1]
-        if plain(op.name) in ("mul", "multiply") and len(factors) == 2 and len(data) == 1 and downstream & set(factors):
+        is_product = plain(op.name) in ("mul", "multiply") or isinstance(op.func, Whole)
+        if is_product and len(factors) == 2 and len(data) == 1 and downstream & set(factors):
             return {"advantage": _origin(trace, makers, data[0], downstream)}
     return {}
 
@@ -147,10 +148,11 @@ def _origin(trace: Trace, makers: dict[int, Op], number: int, live: Collection[i
     """Back through element-wise operations with one full-sized operand, to a tensor that was selected or given.
 
     Operands made of the log-prob (`live`), such as a detached ratio, are factors of the loss and no data. A rollout of
-    (T, N) laid out flat is followed to where it became rows, and no further.
+    (T, N) laid out flat is followed to where it became rows, and no further; and what a tensor held before it was
+    written over is not recorded.
     """
     size = trace.tensors[number].numel()
-    while (op := makers.get(number)) is not None and plain(op.name) in ELEMENTWISE:
+    while (op := makers.get(number)) is not None and plain(op.name) in ELEMENTWISE and not is_in_place(op.name):
         full = [n for n in dict.fromkeys(op.inputs) if trace.tensors[n].numel() == size and n not in live]
         if len(full) != 1 or _regroups(trace, full[0], number):
             return number
@@ -172,12 +174,24 @@ def _marked(trace: Trace, ops: Sequence[Op], method: str) -> int | None:
     calls = [op for op in ops if op.via == method and _live(trace, op.outputs[0])]
     if not calls:
         return None
-    number = calls[-1].outputs[0]
+    number = _joined(trace, ops, calls)
     users = [op for op in ops if number in op.inputs]
     while len(users) == 1 and plain(users[0].name) in SHAPES | {"sum"} and trace.tensors[users[0].outputs[0]].dim() > 0:
         number = users[0].outputs[0]
         users = [op for op in ops if number in op.inputs]
     return number
+
+
+def _joined(trace: Trace, ops: Sequence[Op], calls: Sequence[Op]) -> int:
+    """The result of the calls; of those for several distributions at once, where they come together for each sample."""
+    inner = {id(op) for op in calls}
+    used = {number for op in ops if id(op) not in inner for number in op.inputs}
+    results = [op.outputs[0] for op in calls if op.outputs[0] in used]
+    if len(results) < 2:
+        return calls[-1].outputs[0]
+    size = trace.tensors[results[0]].numel()
+    cuts = bottlenecks(trace, results, ops[-1].outputs, ops)
+    return next((number for number in cuts if trace.tensors[number].numel() == size), calls[-1].outputs[0])
 
 
 def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapping[int, Roles]) -> dict[str, int]:

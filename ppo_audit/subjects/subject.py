@@ -14,6 +14,7 @@ import torch
 
 from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, TargetRaised, UsageError
 from ppo_audit.recording.graph import Roles, dependencies
+from ppo_audit.recording.loop import Loop
 from ppo_audit.recording.terms import Part, split
 from ppo_audit.recording.trace import Intervention, Op, OpKey
 from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
@@ -56,6 +57,7 @@ class Subject:
     count: Counter[str] = field(default_factory=Counter)
     remembered: Mapping[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, repr=False)
     seed: int = 0
+    loop: Loop | None = field(default=None, repr=False)
     not_covered: tuple[str, ...] = ()
     is_at_old_policy: bool = False
     is_ratio_given: bool = False
@@ -262,6 +264,8 @@ class Subject:
             return None if self.kind != "trainer" else ABSENT[name]
         if name == "ratio" and self.is_ratio_given:
             return "the target is given the ratio: how it is formed is not to be seen"
+        if name == "loop":
+            return None if self.loop is not None else ABSENT[name]
         if name in self.anatomy.families or name in self.profile.claims:
             return None
         if name.removeprefix("role:") in self.available or name.removeprefix("role:") in self.settings:
@@ -289,6 +293,7 @@ ABSENT = {
     "quantiles": "the critic is not a quantile critic",
     "scalar_critic": "the critic is a quantile or categorical one",
     "direct_call": "the target is a recording; it is not called again",
+    "loop": "the loop of the trainer is judged with its loss that has a ratio",
     "free_rows": "the number of rows is fixed by the recording",
     "two_distributions": "the parameters of the old and new distributions are not at hand",
     "cut_log_prob": "the target takes log-probs that are already joint",

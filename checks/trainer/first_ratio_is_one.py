@@ -1,0 +1,62 @@
+"""Before the first step, old and new log-probs of the stored actions agree: the ratio is one.
+
+Property.  At the first minibatch of a run, before its policy was changed, log pi_new(a|s) = log pi_old(a|s) for every
+           sample that counts, so that the ratio is 1, nothing is clipped and every KL estimate is 0.
+Why.       The ratio compares the policy with what it was when it acted: Schulman et al. 2017, arXiv:1707.06347, eq. 6.
+           A ratio off one from the start means that the two log-probs are of different things: of an action that was
+           squashed or clipped before it was stored, at another temperature, with a tanh correction on one side only,
+           of observations that were normalised anew. Every gradient is then weighted by a number that has no meaning.
+Applies.   Trainers recorded from the start. Not where the network draws random numbers (dropout), nor to log-probs
+           whose rows belong to other samples (PPO906 judges that).
+Tested.    The recorded old and new log-probs of the first minibatch; entries without weight in the loss are padding.
+           A log-ratio of 0.001 is rounding, of 0.05 where half precision was used.
+Severity.  Critical: importance weights are wrong for every sample.
+Fix.       Store the action that was sampled, and compute both log-probs by one function with one set of numbers.
+"""
+
+import torch
+
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.loop import fresh, is_noisy, log_ratio, loop_of, odd_one_out, selected_at, slack, weighed
+
+RULE = Rule(
+    code="PPO901",
+    name="first-ratio-is-one",
+    family="trainer",
+    severity=Severity.CRITICAL,
+    kinds=("trainer",),
+    needs=("loop",),
+)
+
+
+def check(subject: Subject) -> Violation | None:
+    loop = loop_of(subject)
+    first = fresh(loop)
+    if is_noisy(loop):
+        raise NotApplicable("the network draws random numbers, so that no two of its log-probs are equal")
+    ratio, counts = log_ratio(first), weighed(subject, first)
+    new, old = first.roles["log_prob"].double()[counts], first.roles["old_log_prob"].double()
+    old = old.reshape(counts.shape)[counts]
+    if _are_other_rows(new, old, slack(loop)):
+        raise NotApplicable("the old log-probs are those of other rows; PPO906 judges that")
+    return worst(
+        Violation(
+            "Before the first step of the policy, its log-probs are not those that were stored with the actions.",
+            signature="first ratio",
+            explains=("PPO902",),
+            place=odd_one_out(loop) or selected_at(subject, "log_prob"),
+        ),
+        unless=ratio[counts].abs() <= slack(loop) * (1 + 1e-3 * old.abs()),
+        sample=torch.arange(len(new)),
+        got=new,
+        want=old,
+    )
+
+
+def _are_other_rows(new: torch.Tensor, old: torch.Tensor, slack: float) -> bool:
+    """Whether the same numbers stand in another order."""
+    return (
+        len(new) > 1
+        and bool(((new.sort().values - old.sort().values).abs() <= slack).all())
+        and not torch.allclose(new, old, atol=slack)
+    )
