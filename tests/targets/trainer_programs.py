@@ -46,7 +46,7 @@ PROGRAMS = (
     Program("custom_function"),
     Program("data_loader"),
     Program("full_batch", hazards=("PPO109", "PPO202")),
-    Program("grpo_tokens", hazards=(), declined="depends on more than the recorded roles"),
+    Program("grpo_tokens", hazards=("PPO109", "PPO415", "PPO503")),
     Program("helper_process"),
     Program("numpy_buffer", hazards=("PPO109", "PPO202")),
     Program("path_condition"),
