@@ -147,6 +147,12 @@ FAULTS = (
     ),
     ProgramFault("variance_for_deviation", "autocast_bf16", "(a.std() + 1e-6)", "(a.var() + 1e-6)", "PPO203"),
     ProgramFault("min_for_max_of_values", "two_losses_at_once", "worse = torch.max(", "worse = torch.min(", "PPO302"),
+    ProgramFault("flags_of_starts_read_as_ends", "separate_networks", "else dones[t + 1])", "else dones[t])", "PPO908"),
+    ProgramFault("done_off_by_one", "numpy_buffer", "1.0 - self.dones[t]", "1.0 - self.dones[t - 1]", "PPO908"),
+    ProgramFault("carry_across_ends", "numpy_buffer", "GAMMA * LAM * live * gae", "GAMMA * LAM * gae", "PPO908"),
+    ProgramFault(
+        "bootstrap_and_carry_across_ends", "numpy_buffer", "1.0 - self.dones[t]", "1.0 - 0 * self.dones[t]", "PPO908"
+    ),
     ProgramFault(
         "samples_with_replacement",
         "several_heads",
