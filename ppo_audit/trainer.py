@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,12 +13,12 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import UsageError
+from ppo_audit.errors import UsageError, did_you_mean
 from ppo_audit.recipes import RECIPES, Variant, variants_of
 from ppo_audit.recording.session import Capture, Loss, Session, expect_losses, recording
 from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.evidence import NoRatio, find_boundary
+from ppo_audit.subjects.evidence import REASONS, Named, NoRatio, find_boundary
 from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
 from ppo_audit.subjects.observed import observed
 from ppo_audit.subjects.polarity import with_measured_mask
@@ -26,13 +27,15 @@ from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import existing_file, importable
 
+SHOWN_NAMES = 8
+
 
 def trainer_variants(spec: str, settings: Settings) -> list[tuple[str, Subject]]:
     """Every loss of every variant of a trainer as a verified replay, the one with the ratio first."""
     return [
         (name, subject)
         for variant in _variants(spec, settings)
-        for name, subject in _named(variant.name, lift_all(spec, variant.start, settings.seed))
+        for name, subject in _named(variant.name, lift_all(spec, variant.start, settings.seed, settings.roles))
     ]
 
 
@@ -68,9 +71,31 @@ def lift(spec: str, start: Callable[[], object], seed: int) -> Subject:
     return policy
 
 
-def lift_all(spec: str, start: Callable[[], object], seed: int) -> list[tuple[str, Subject]]:
-    """Every loss of a run by the place of its `backward`, the one with the ratio first."""
-    return subjects_of(spec, record_run(start, spec, verified_program, observed), seed)
+def lift_all(spec: str, start: Callable[[], object], seed: int, named: Named = ()) -> list[tuple[str, Subject]]:
+    """Every loss of a run by the place of its `backward`, the one with the ratio first.
+
+    `named` are roles that the user gives to variables by name.
+    """
+    lifting, looking = functools.partial(verified_program, named=named), functools.partial(observed, named=named)
+    session = record_run(start, spec, lifting, looking)
+    _expect_names(spec, session, named)
+    return subjects_of(spec, session, seed)
+
+
+def _expect_names(spec: str, session: Session[Program], named: Named) -> None:
+    """Refuse a role that recordings do not have, and a name that no tensor had where `backward` was called."""
+    for role, name in named:
+        if role not in REASONS:
+            raise UsageError(
+                f"--role: `{role}` is no role of a recorded loss; expected one of {', '.join(REASONS)}."
+                f"{did_you_mean(role, REASONS)}"
+            )
+        if name not in session.names:
+            shown = ", ".join(f"`{each}`" for each in list(session.names)[:SHOWN_NAMES])
+            raise UsageError(
+                f"--role {role}={name}: `{spec}` held no tensor of that name where it called `backward`; expected the "
+                f"name of a variable there, such as {shown}.{did_you_mean(name, session.names)}"
+            )
 
 
 @contextlib.contextmanager
@@ -175,9 +200,9 @@ def _as_arguments(made: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (made if isinstance(made, tuple) else (made,)), {}
 
 
-def verified_program(capture: Capture) -> Program:
+def verified_program(capture: Capture, named: Named = ()) -> Program:
     """The replayable program of one captured loss, checked against what was recorded."""
-    boundary = find_boundary(capture)
+    boundary = find_boundary(capture, named)
     program = program_of(capture, boundary)
     try:
         verify(program)

@@ -67,7 +67,7 @@ class Ends:
 
     @property
     def faults(self) -> int:
-        """Ends that credit crosses. That it stops elsewhere is none: a trainer may know of ends that it does not keep."""
+        """Ends that credit crosses. That it stops elsewhere is no fault: there may be ends that are not kept."""
         return int((self.crossed | self.carried).sum())
 
 

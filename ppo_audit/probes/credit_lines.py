@@ -16,9 +16,9 @@ def flags_read_at(loop: Loop, flags: str) -> Location | None:
     name = flags.rpartition(".")[2]
     for file in _files(loop):
         for each in _loops(file):
-            reads = [node for node in ast.walk(each) if _is_read(node, name)]
+            reads = [node.lineno for node in ast.walk(each) if isinstance(node, ast.Subscript) and _is_read(node, name)]
             if reads and any(_is_carry(node) for node in ast.walk(each)):
-                return _at(file, min(node.lineno for node in reads))
+                return _at(file, min(reads))
     return None
 
 
@@ -26,7 +26,7 @@ def carried_at(loop: Loop) -> Location | None:
     """Where a loop over steps in reverse carries the credit on."""
     for file in _files(loop):
         for each in _loops(file):
-            carries = [node.lineno for node in ast.walk(each) if _is_carry(node)]
+            carries = [node.lineno for node in ast.walk(each) if isinstance(node, ast.Assign) and _is_carry(node)]
             if carries:
                 return _at(file, min(carries))
     return None
@@ -50,8 +50,8 @@ def _loops(file: str) -> Iterator[ast.For]:
             yield node
 
 
-def _is_read(node: ast.AST, name: str) -> bool:
-    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+def _is_read(node: ast.Subscript, name: str) -> bool:
+    if not isinstance(node.ctx, ast.Load):
         return False
     held = node.value
     return name == (held.attr if isinstance(held, ast.Attribute) else held.id if isinstance(held, ast.Name) else None)

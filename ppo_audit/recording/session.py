@@ -60,6 +60,7 @@ class Capture:
     trace: Trace = field(repr=False)
     names: dict[int, str] = field(repr=False)
     is_handed_out: bool = False
+    by_name: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -92,6 +93,7 @@ class Session(Generic[T]):
     idle: int = 0
     work: int = 0
     in_steps: int = 0
+    names: dict[str, None] = field(default_factory=dict)
     has_new_rollout: bool = False
     is_whole: bool = True
     is_busy: bool = False
@@ -121,9 +123,12 @@ class Session(Generic[T]):
         self._measure_pause(trace)
         if not found.is_full:
             found.reached.update(map(id, reached))
-            self._examine(found, Capture(total, trace.copy(), _names(frame), is_handed_out))
+            by_name = _by_name(frame)
+            self.names |= dict.fromkeys(by_name)
+            names = {id(tensor): name for name, tensor in reversed(by_name.items())}
+            self._examine(found, Capture(total, trace.copy(), names, is_handed_out, by_name))
         if self.is_awaiting:
-            self._look(identity, Capture(total, trace, {}, is_handed_out), frame)
+            self._look(identity, Capture(total, trace, {}, is_handed_out, _by_name(frame)), frame)
         self._forget()
 
     def _look(self, identity: Hashable, capture: Capture, frame: FrameType) -> None:
@@ -385,13 +390,13 @@ def _place(frame: FrameType | None) -> str:
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else "an unknown place"
 
 
-def _names(frame: FrameType | None) -> dict[int, str]:
-    """The names of tensors that are locals of the target's frames above `backward`, innermost first."""
-    found: dict[int, str] = {}
+def _by_name(frame: FrameType | None) -> dict[str, torch.Tensor]:
+    """The tensors that are locals of the target's frames above `backward`, innermost first, by name."""
+    found: dict[str, torch.Tensor] = {}
     while frame is not None:
         if not frame.f_code.co_filename.startswith((*TORCH_FOLDERS, OWN_FOLDER)):
             for name, value in frame.f_locals.items():
                 if isinstance(value, torch.Tensor):
-                    found.setdefault(id(value), name)
+                    found.setdefault(name, value)
         frame = frame.f_back
     return found

@@ -50,6 +50,11 @@ class Boundary:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
+Named = Sequence[tuple[str, str]]
+"""Roles, and the variables that play them."""
+LOG_PROBS = ("log_prob", "old_log_prob")
+
+
 class NoRatio(UsageError):
     """A loss that is no policy's."""
 
@@ -57,18 +62,32 @@ class NoRatio(UsageError):
         super().__init__("no probability ratio was found in the recorded loss: no exp of a difference of log-probs.")
 
 
-def find_boundary(capture: Capture) -> Boundary:
-    """The roles of one captured loss; raises NoRatio where it is neither a policy's nor a critic's."""
+def find_boundary(capture: Capture, named: Named = ()) -> Boundary:
+    """The roles of one captured loss; raises NoRatio where it is neither a policy's nor a critic's.
+
+    `named` are roles that the user gives to tensors by the names of his variables.
+    """
     trace = capture.trace
     total = trace.value_of(capture.loss)
     ops = backward_slice(trace, [total], stop=_parameters(trace))
-    numbers = _log_probs(trace, ops)
+    given = _given(capture, ops, named)
+    numbers = _log_probs(trace, ops) | {role: number for role, number in given.items() if role in LOG_PROBS}
     outside = _beside_the_policy(trace, ops, total, numbers) if numbers else _of_critic(trace, ops, numbers)
+    numbers |= given
     apart = dependencies(trace, numbers)  # what is made of a role is recomputed; at ratio 1 it may look like data
     mask = find_mask(trace, outside, numbers["log_prob"], apart) if "log_prob" in numbers else None
     numbers |= {} if mask is None else {"mask": mask}
     grouped = {role: _twins(trace, outside, number, apart) for role, number in numbers.items()}
-    return Boundary(grouped, {role: _reason(role, capture, number) for role, number in numbers.items()})
+    reasons = {role: _reason(role, capture, number) for role, number in numbers.items()}
+    return Boundary(grouped, reasons | {role: f"`{name}`: named by you" for role, name in named if role in given})
+
+
+def _given(capture: Capture, ops: Sequence[Op], named: Named) -> dict[str, int]:
+    """The values of the loss that the user's names stand for at this `backward`."""
+    inside = {number for op in ops for number in (*op.inputs, *op.outputs)}
+    tensors = {role: capture.by_name[name] for role, name in named if name in capture.by_name}
+    numbers = {role: capture.trace.find(tensor) for role, tensor in tensors.items()}
+    return {role: number for role, number in numbers.items() if number is not None and number in inside}
 
 
 def _parameters(trace: Trace) -> list[int]:

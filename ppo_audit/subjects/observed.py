@@ -12,16 +12,16 @@ from ppo_audit.recording.graph import backward_slice, parameters_of
 from ppo_audit.recording.loop import Seen
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
-from ppo_audit.subjects.evidence import find_boundary
+from ppo_audit.subjects.evidence import Named, find_boundary
 from ppo_audit.subjects.functionals import is_parameter
 
 MADE_BY_NETWORKS = ("log_prob", "value")
 
 
-def observed(capture: Capture) -> Seen | None:
+def observed(capture: Capture, named: Named = ()) -> Seen | None:
     """What is to be known of one minibatch; None where its loss is neither a policy's nor a critic's."""
     try:
-        boundary = find_boundary(capture)
+        boundary = find_boundary(capture, named)
     except UsageError:
         return None
     trace = capture.trace
