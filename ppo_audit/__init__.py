@@ -29,6 +29,8 @@ _HOMES = {
     "Run": "subjects.run",
     "Credit": "helpers.credit",
     "Controller": "helpers.controller",
+    "LogProb": "helpers.log_prob",
+    "ClipFraction": "helpers.metric",
     "audit": "api",
     "record": "trainer",
     "assert_conforms": "api",

@@ -17,6 +17,9 @@ from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Curve, Finding, Outcome, Remark, Report, Severity, Status, TargetReport
 from ppo_audit.helpers.controller import controller_helper
 from ppo_audit.helpers.credit import credit_helper, credit_parameters
+from ppo_audit.helpers.log_prob import log_prob_helper
+from ppo_audit.helpers.metric import clip_fraction_helper
+from ppo_audit.helpers.reduction import reduction_settings
 from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.isolation.state import restored
 from ppo_audit.journal import CLOSING, OPENING, Journal, Opened, Silent
@@ -27,7 +30,7 @@ from ppo_audit.remarks import remarks
 from ppo_audit.rules import catalogue
 from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings, command_for
-from ppo_audit.subjects.called import called_variants
+from ppo_audit.subjects.called import called_subject, called_variants
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import is_rollout_function
@@ -125,15 +128,26 @@ def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Sou
         from ppo_audit.trainer import lift_call
 
         return [("default", lift_call(spec, function, resolve(settings.inputs), settings))], source
+    helper = _helper(spec, function, settings)
+    if helper is not None:
+        return [("default", helper)], source
     ratio = given_ratio(function, dict(settings.roles))
     if ratio is not None:
         return called_variants(spec, of_log_probs(function, ratio), settings, ratio), source
-    if is_rollout_function(function, {name: role for role, name in settings.roles}):
-        return [("default", returns_helper(spec, function, settings))], source
     parameters = credit_parameters(function, settings)
     if parameters is not None:
         return [("default", credit_helper(spec, function, parameters, settings))], source
     return called_variants(spec, function, settings), source
+
+
+def _helper(spec: str, function: Callable[..., Any], settings: Settings) -> Judged | None:
+    """The function as what it is alone; None where it is a loss or a piece of one, or makes nothing but advantages."""
+    if is_rollout_function(function, {name: role for role, name in settings.roles}):
+        return returns_helper(spec, function, settings)
+    reduction = reduction_settings(function, settings)
+    if reduction is not None:
+        return dataclasses.replace(called_subject(spec, function, reduction), kind="reduction")
+    return log_prob_helper(spec, function, settings) or clip_fraction_helper(spec, function, settings)
 
 
 def _guarded(spec: str, run: Callable[[], TargetReport]) -> TargetReport:
@@ -220,7 +234,11 @@ def _profile(subject: Judged) -> Mapping[str, object]:
 
 
 def _remarks(subject: Judged) -> tuple[Remark, ...]:
-    return () if isinstance(subject, Helper) else _measurable(remarks, subject, ())
+    return (
+        ()
+        if isinstance(subject, Helper) or subject.kind in ("reduction", "metric")
+        else _measurable(remarks, subject, ())
+    )
 
 
 def _measurable(measure: Callable[[Subject], Measured], subject: Subject, nothing: Measured) -> Measured:

@@ -12,6 +12,9 @@ from typing import Any
 from ppo_audit.findings import Outcome, Report, TargetReport
 from ppo_audit.reports._digest import most_severe_first
 
+KINDS = frozenset("loss advantages returns kl entropy log_prob trainer".split())
+"""What the contract has words for; `helper` names the others."""
+
 
 def render(report: Report) -> str:
     """The report as JSON text; numbers that JSON does not know are strings."""
@@ -63,6 +66,8 @@ def _float(value: float) -> float | str:
 def _target(target: TargetReport) -> dict[str, object]:
     fields = _fields(target)
     del fields["output"]  # what a target prints may hold anything, and differs from run to run
+    if target.kind not in KINDS:
+        fields |= {"kind": "unknown", "helper": target.kind}
     return fields | {
         "outcomes": [_outcome(outcome) for outcome in target.outcomes],
         "findings": most_severe_first(target.findings),

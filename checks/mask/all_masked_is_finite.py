@@ -20,6 +20,7 @@ RULE = Rule(
     name="all-masked-is-finite",
     family="mask",
     severity=Severity.POTENTIAL,
+    kinds=("loss", "trainer", "reduction"),
     needs=("role:mask",),
     must_flag=("sequence_guard_lost", "token_guard_lost", "empty_mean"),
 )

@@ -21,6 +21,7 @@ RULE = Rule(
     name="mask-dtype",
     family="mask",
     severity=Severity.POTENTIAL,
+    kinds=("loss", "trainer", "reduction"),
     needs=("role:mask", "direct_call"),
     must_flag=("tilde_on_a_number", "one_minus_bool"),
 )

@@ -23,6 +23,7 @@ RULE = Rule(
     name="masked-entries-never-matter",
     family="mask",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "reduction"),
     needs=("role:mask",),
     must_flag=("padding_in_sequence_sum", "entropy_over_padding", "kl_over_padding", "critic_over_padding"),
 )

@@ -23,6 +23,7 @@ RULE = Rule(
     name="padding-changes-nothing",
     family="mask",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "reduction"),
     needs=("role:mask", "direct_call"),
     must_flag=("mean_counts_padding", "length_counts_padding", "tokens_count_padding"),
 )

@@ -5,7 +5,7 @@ Why.       log(p + 1e-8) never falls below -18.4 and loses its gradient there: a
            become likelier again at the rate that the ratio asks for, and the ratio of two of them is 1.
            https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html; the ratio of Schulman et
            al. 2017, arXiv:1707.06347, eq. 6, knows no floor.
-Applies.   Targets that take logits and compute log-probs from them.
+Applies.   Targets that take logits and compute log-probs from them, functions that do nothing else among them.
 Tested.    Four samples whose action has a logit of 0 to -30 below the others.
 Severity.  Potential: a policy that stays stochastic never gets there.
 Fix.       torch.log_softmax(logits, dim=-1), or Categorical(logits=logits)
@@ -13,7 +13,7 @@ Fix.       torch.log_softmax(logits, dim=-1), or Categorical(logits=logits)
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import LogProb, NotApplicable, Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.log_probs import log_of_sum, made_log_prob
 
 RULE = Rule(
@@ -21,13 +21,17 @@ RULE = Rule(
     name="log-of-probability-plus-epsilon",
     family="precision",
     severity=Severity.POTENTIAL,
+    kinds=("loss", "trainer", "log_prob"),
     needs=("role:logits", "role:action"),
     must_flag=("log_of_softmax_plus_epsilon",),
 )
+CHOICES = 4
 DEPTHS = torch.tensor([0.0, -15.0, -20.0, -30.0], dtype=torch.float64)
 
 
-def check(subject: Subject) -> Violation | None:
+def check(subject: Subject | LogProb) -> Violation | None:
+    if isinstance(subject, LogProb):
+        return of_function(subject)
     if subject.capacity is not None or "log_prob" not in subject.cuts:
         raise NotApplicable("the target computes no log-prob of its own")
     rows = len(DEPTHS)
@@ -41,6 +45,21 @@ def check(subject: Subject) -> Violation | None:
     return worst(
         Violation("Log-probs of unlikely actions are cut off.", site="log_ratio", place=log_of_sum(subject)),
         unless=(got - want).abs() <= 1e-3 * (1 + want.abs()),
+        logit=DEPTHS,
+        got=got,
+        want=want,
+    )
+
+
+def of_function(judged: LogProb) -> Violation | None:
+    """The log-prob of ever less likely actions against that of one as likely as the others."""
+    logits = torch.zeros(len(DEPTHS), CHOICES, dtype=torch.float64)
+    logits[:, 0] = DEPTHS
+    got = judged.log_probs({"logits": logits}, torch.zeros(len(DEPTHS), dtype=torch.int64))
+    want = logits.log_softmax(-1)[:, 0]
+    return worst(
+        Violation("Log-probs of unlikely actions are cut off."),
+        unless=((got - got[0]) - (want - want[0])).abs() <= 1e-3 * (1 + want.abs()),
         logit=DEPTHS,
         got=got,
         want=want,

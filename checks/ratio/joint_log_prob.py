@@ -7,17 +7,19 @@ Why.       Independent dimensions have a joint probability that is the product. 
            root of the ratio: the clip acts D times too late, and each sample weighs 1/D. A ratio or clip for each
            dimension is another objective. Schulman et al. 2017, arXiv:1707.06347, eq. 6; detail 25 of
            https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/
-Applies.   Targets that take log-probs by dimension, or means, deviations and actions.
+Applies.   Targets that take log-probs by dimension, or means, deviations and actions. Functions that give log-probs
+           of Gaussians; those that leave the dimensions apart leave the sum to their caller.
 Tested.    A log-ratio of 0.1 to 0.6 of either sign, on one dimension and spread over all, for A of both signs; growth
-           between two log-ratios on the losing side. Inside: the change of the joint log-prob under a change of the
-           means.
+           between two log-ratios on the losing side. Inside, and of functions alone: the change of the joint log-prob
+           under a change of the means.
 Severity.  Serious: ratio, clip and gradient are those of another policy.
 Fix.       Sum the log-probs over the action dimensions, new and old, then take the exponential of the difference.
 """
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import LogProb, NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.log_probs import by_dimension
 from ppo_audit.reference import gaussian_log_prob
 
 RULE = Rule(
@@ -25,12 +27,15 @@ RULE = Rule(
     name="joint-log-prob",
     family="ratio",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "log_prob"),
     needs=("policy", "ratio"),
     must_flag=("mean_over_heads_in_ratio", "clip_per_head", "log_prob_mean_over_dims"),
 )
 
 
-def check(subject: Subject) -> Violation | None:
+def check(subject: Subject | LogProb) -> Violation | None:
+    if isinstance(subject, LogProb):
+        return of_function(subject)
     if {"log_prob", "old_log_prob"} <= subject.layout.tails.keys():
         got, want = along_dimensions(subject)
     elif "log_prob" in subject.cuts and {"mean", "log_std", "action"} <= subject.available:
@@ -46,6 +51,21 @@ def check(subject: Subject) -> Violation | None:
         unless=(got - want).abs() <= 1e4 * subject.tolerance * (want.abs() + 0.1),
         got=got,
         want=want,
+    )
+
+
+def of_function(judged: LogProb) -> Violation | None:
+    """Whether a log-prob function averages its dimensions, or leaves some out; other slips are PPO105's."""
+    if judged.is_categorical or judged.is_apart:
+        raise NotApplicable("the log-prob is of one choice, or given by dimension")
+    share = by_dimension(judged)
+    is_mean = (share * len(share) - 1).abs() <= 1e-6
+    return worst(
+        Violation("The log-probs of the action dimensions are not summed.", explains=("PPO105",)),
+        unless=~((share.abs() <= 1e-9) | is_mean.all()),
+        dimension=torch.arange(len(share)),
+        got=share,
+        want=1.0,
     )
 
 

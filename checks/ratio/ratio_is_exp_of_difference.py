@@ -2,35 +2,40 @@
 
 Property.  x = log_prob - old_log_prob; the recorded ratio is exp(x) (or exp(-x), whose sign PPO104 judges) for every
            old log-prob. Where no exponential is recorded although a clip range is taken: on the side where the clip
-           does not act the policy gradient grows as exp(x), g(x) = exp(x) g(0).
+           does not act the policy gradient grows as exp(x), g(x) = exp(x) g(0). What a function alone gives for
+           log-probs differs between two policies as the logarithms of their densities do.
 Why.       1 + x agrees with exp(x) at 0 only, a base of 2 moves the clip, and a quotient of log-probs is no ratio of
            probabilities: importance weights are wrong as soon as the policy has moved. Schulman et al. 2017,
            arXiv:1707.06347, eq. 6.
 Applies.   Targets that take new and old log-probs. Probabilities may be divided. Not CISPO, AWR, or losses without an
-           old policy.
+           old policy. Log-prob functions alone: constants, and what the action alone decides (a squashing), cancel.
 Tested.    Eight log-ratios up to the reach of rules 102 to 107, at two old log-probs; A = +1 below and A = -1 above
-           zero.
+           zero. Log-prob functions: twelve actions under two random policies each.
 Severity.  Critical: weights, clip and gradient belong to another quantity.
 Fix.       ratio = torch.exp(log_prob - old_log_prob)
 """
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import LogProb, NotApplicable, Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.clip import ratio_maker, ratios
+from ppo_audit.probes.log_probs import between_policies
 
 RULE = Rule(
     code="PPO105",
     name="ratio-is-exp-of-difference",
     family="ratio",
     severity=Severity.CRITICAL,
+    kinds=("loss", "trainer", "log_prob"),
     needs=("policy", "role:log_prob", "role:old_log_prob"),
     must_flag=("one_plus_log_ratio", "base_two", "log_probs_divided", "exp_forgotten"),
 )
 STEPS = torch.tensor([-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0], dtype=torch.float64)
 
 
-def check(subject: Subject) -> Violation | None:
+def check(subject: Subject | LogProb) -> Violation | None:
+    if isinstance(subject, LogProb):
+        return of_function(subject)
     if subject.anatomy.has_ratio:
         got, want, log_ratio = recorded(subject)
     else:
@@ -44,6 +49,17 @@ def check(subject: Subject) -> Violation | None:
         ),
         unless=(got - want).abs() <= 1e3 * subject.tolerance * want.abs(),
         log_ratio=log_ratio,
+        got=got,
+        want=want,
+    )
+
+
+def of_function(judged: LogProb) -> Violation | None:
+    """Whether a log-prob function follows the density, when the policy changes and the action stays."""
+    got, want = between_policies(judged)
+    return worst(
+        Violation("Between two policies the log-prob of an action does not change as its density does."),
+        unless=(got - want).abs() <= 1e-3 * (1 + want.abs()),
         got=got,
         want=want,
     )

@@ -22,6 +22,7 @@ RULE = Rule(
     name="microbatches-add-up",
     family="reduction",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "reduction"),
     needs=("direct_call",),
     must_flag=("denominator_follows_advantages", "root_of_mean_square"),
 )

@@ -21,6 +21,7 @@ RULE = Rule(
     name="order-does-not-matter",
     family="reduction",
     severity=Severity.CRITICAL,
+    kinds=("loss", "trainer", "reduction"),
     must_flag=("advantages_reversed", "last_sample_dropped", "weights_by_position"),
 )
 ORDERED = frozenset(("reward", "done", "terminated", "next_value"))

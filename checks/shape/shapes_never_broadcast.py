@@ -20,6 +20,7 @@ RULE = Rule(
     name="shapes-never-broadcast",
     family="shape",
     severity=Severity.CRITICAL,
+    kinds=("loss", "trainer", "reduction"),
     must_flag=("values_as_column", "gather_not_squeezed", "log_prob_keeps_its_axis"),
 )
 

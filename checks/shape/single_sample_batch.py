@@ -23,6 +23,7 @@ RULE = Rule(
     name="single-sample-batch",
     family="shape",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "reduction"),
     needs=("direct_call",),
     must_flag=("squeeze_eats_batch_of_one", "logits_squeezed"),
 )

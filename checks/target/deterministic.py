@@ -22,7 +22,7 @@ RULE = Rule(
     name="deterministic",
     family="target",
     severity=Severity.SERIOUS,
-    kinds=("loss", "trainer", "kl", "entropy"),
+    kinds=("loss", "trainer", "kl", "entropy", "reduction"),
     needs=("direct_call",),
     must_flag=("noise_on_advantages", "dropout_left_on"),
 )

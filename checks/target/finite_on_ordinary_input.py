@@ -18,7 +18,7 @@ RULE = Rule(
     name="finite-on-ordinary-input",
     family="target",
     severity=Severity.CRITICAL,
-    kinds=("loss", "trainer", "kl", "entropy"),
+    kinds=("loss", "trainer", "kl", "entropy", "reduction"),
     needs=("direct_call",),
     must_flag=("log_of_log_std", "log_of_log_ratio"),
 )

@@ -21,7 +21,7 @@ RULE = Rule(
     name="leaves-inputs-alone",
     family="target",
     severity=Severity.SERIOUS,
-    kinds=("loss", "trainer", "kl", "entropy"),
+    kinds=("loss", "trainer", "kl", "entropy", "reduction"),
     needs=("direct_call",),
     must_flag=("normalises_in_place", "masks_in_place"),
 )

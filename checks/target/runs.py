@@ -25,7 +25,7 @@ RULE = Rule(
     name="runs",
     family="target",
     severity=Severity.CRITICAL,
-    kinds=("loss", "trainer", "kl", "entropy"),
+    kinds=("loss", "trainer", "kl", "entropy", "reduction"),
     needs=("direct_call",),
     must_flag=("two_samples_demanded", "ragged_rows_stacked"),
 )

@@ -13,19 +13,16 @@ import itertools
 import math
 import sys
 import types
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from ppo_audit.errors import NotApplicable, TargetRaised
-from ppo_audit.helpers.credit import NoRecording
+from ppo_audit.helpers.alone import Alone
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.run import modes_kept
 from ppo_audit.targets.helper_names import CONTROLLED, CONTROLLER, controller_role, name_of, parameters_of
-from ppo_audit.targets.resolve import culprit, describe
 
 STEPS = 60
 SMALL = 1e-12
@@ -36,28 +33,13 @@ SEARCHED = tuple(10 ** (power / 4) for power in range(-20, 13))
 
 
 @dataclass(frozen=True)
-class Controller:
+class Controller(Alone):
     """A controller. `adapts` is `kl_coef`, `step_size` or `clip_range`; `kl_target` is None where it is to be found."""
 
-    target: str
-    function: Callable[..., Any]
-    parameters: Mapping[str, str]
     adapts: str
     kl_target: float | None
     form: Callable[[float], Any] = float
-    values: Mapping[str, Any] = field(default_factory=dict)
-    count: Counter[str] = field(default_factory=Counter)
     kind: str = "kl"
-    capacity: None = None
-    anatomy: NoRecording = field(default_factory=NoRecording)
-
-    @property
-    def available(self) -> frozenset[str]:
-        return frozenset(self.parameters.values())
-
-    @property
-    def roles(self) -> dict[str, str]:
-        return {role: f"`{name}`" for name, role in self.parameters.items()}
 
     @property
     def remembers(self) -> bool:
@@ -78,10 +60,6 @@ class Controller:
         aim = f"{self.aim:.3g}" if self.aim is not None else "not found"
         what = "KL coefficient" if self.should_rise else "learning rate or clip range"
         return {"controller": f"of the {what}", "kl_target": aim}
-
-    def explains(self, code: str) -> tuple[str, ...]:
-        """Only one rule judges controllers."""
-        return ()
 
     def trial(self, function: Callable[..., Any]) -> Controller:
         """The controller with its source edited."""
@@ -106,15 +84,11 @@ class Controller:
 
     def course(self, kl: float, steps: int = STEPS) -> list[float]:
         """The quantity before and after each of so many measurements of the same KL."""
-        self.count["evaluations"] += steps
-        self.count["cases"] += 1
-        try:
-            with modes_kept():
+        with self.measuring(1, steps):
+            try:
                 return self._course(kl, steps)
-        except Exception as error:
-            if isinstance(error, OverflowError):
+            except OverflowError:
                 return [1.0, math.inf]
-            raise (TargetRaised(describe(error)) if culprit(error) else error) from error
 
     def _course(self, kl: float, steps: int) -> list[float]:
         function, stores = fresh(self.function), {"optimizer": an_optimizer()}
@@ -177,7 +151,7 @@ def controller_helper(target: str, found: Any, settings: Settings) -> Controller
         return None
     known = {name: value for name, value in values.items() if name in names}
     aim = aim_of(function, roles, known)
-    forms = [Controller(target, function, given, adapted, aim, form, known) for form in (float, torch.tensor)]
+    forms = [Controller(target, function, given, adapted, aim, form, values=known) for form in (float, torch.tensor)]
     return next(filter(is_controller, forms), None)
 
 

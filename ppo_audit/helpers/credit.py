@@ -4,58 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, TargetRaised, UsageError
+from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, UsageError
+from ppo_audit.helpers.alone import Alone
 from ppo_audit.helpers.callee import named, unclear
 from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.run import modes_kept
 from ppo_audit.targets.calling import label
 from ppo_audit.targets.helper_names import GROUP_SIZE, NORMALISER, name_of, parameters_of
 from ppo_audit.targets.names import role_of
-from ppo_audit.targets.resolve import culprit, describe
+from ppo_audit.targets.resolve import describe
 
 ROWS, GROUP = 16, 4
 VALUES = frozenset(("advantage", "reward"))
 
 
 @dataclass(frozen=True)
-class NoRecording:
-    """What a helper shows of its inside: nothing."""
+class Credit(Alone):
+    """A helper of rows. `parameters` maps them to roles; `layout` is `rows`, (M,), or `groups`, (P, G).
 
-    sites: Mapping[str, Any] = field(default_factory=dict)
-    guards: tuple[str, ...] = ()
+    A group may be given by the shape of the rewards alone.
+    """
 
-
-@dataclass(frozen=True)
-class Credit:
-    """A helper of rows. `roles` maps parameters to roles; `layout` is `rows`, (M,), or `groups`, (P, G)."""
-
-    target: str
-    function: Callable[..., Any]
-    parameters: Mapping[str, str]
     form: str = "torch"
     layout: str = "rows"
     dtype: torch.dtype = torch.float64
-    count: Counter[str] = field(default_factory=Counter)
     kind: str = "advantages"
-    capacity: None = None
-    anatomy: NoRecording = NoRecording()
-
-    @property
-    def available(self) -> frozenset[str]:
-        """The roles that a batch may set; a group may be given by the shape of the rewards alone."""
-        return frozenset(self.parameters.values())
-
-    @property
-    def roles(self) -> dict[str, str]:
-        return {role: f"`{name}`" for name, role in self.parameters.items()}
 
     @property
     def in_float32(self) -> Credit:
@@ -72,19 +51,11 @@ class Credit:
         """How it was called."""
         return {"layout": self.layout, "form": self.form}
 
-    def explains(self, code: str) -> tuple[str, ...]:
-        """Helpers of rows have no order of rules of their own."""
-        return ()
-
     def normalised(self, advantage: torch.Tensor | None = None, **roles: torch.Tensor) -> torch.Tensor:
         """What the helper makes of rows, (M,)."""
         rows = roles["reward"] if advantage is None else advantage
-        self.count["evaluations"] += 1
-        self.count["cases"] += len(rows)
-        try:
+        with self.measuring(len(rows)):
             found = self._called(rows.to(self.dtype), roles)
-        except RAISED_BY_A_TARGET as error:
-            raise (TargetRaised(describe(error)) if culprit(error) else error) from error
         if found is None:
             raise NotApplicable("the helper returns nothing of the shape of its input")
         return found
@@ -107,8 +78,7 @@ class Credit:
         arguments = {
             name: size if role == "group_size" else lay(given.get(role, rows)) for name, role in self.parameters.items()
         }
-        with modes_kept():
-            outputs = named(self.function(**arguments)).values()
+        outputs = named(self.function(**arguments)).values()
         tensors = [tensor for out in outputs if (tensor := as_tensor(out)) is not None and tensor.numel() == len(rows)]
         return tensors[0].reshape(-1) if tensors else None
 

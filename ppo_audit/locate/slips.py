@@ -20,7 +20,7 @@ OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {
 OTHER_NAME = {
     "var": "std", "std": "var", "mean": "sum", "sum": "mean", "min": "max", "max": "min", "repeat": "repeat_interleave",
     "repeat_interleave": "repeat", "minimum": "maximum", "maximum": "minimum", "log2": "log", "log10": "log",
-    "tile": "repeat",
+    "tile": "repeat", "softmax": "log_softmax",
     "amin": "amax", "amax": "amin", "logical_and": "logical_or",
 }  # fmt: skip
 OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ppo_audit.findings import Location
+from ppo_audit.helpers.log_prob import LogProb, exact
 from ppo_audit.probes.places import place_of, recorded
 from ppo_audit.recording.graph import plain, producers
 from ppo_audit.recording.trace import Op
@@ -33,3 +34,42 @@ def log_of_sum(subject: Subject) -> Location | None:
 def _adds_tiny(op: Op | None) -> bool:
     numbers = [arg for arg in op.args if isinstance(arg, float)] if op is not None and "add" in op.name else []
     return any(0 < number < TINY for number in numbers)
+
+
+Compared = tuple[torch.Tensor, torch.Tensor]
+APART = 0.3
+"""How far one mean is moved."""
+
+
+def between_policies(judged: LogProb) -> Compared:
+    """How much the log-prob of each action differs between two policies: as returned, and as it should be, (M,)."""
+    action = judged.actions()
+    first, second = (judged.policies(seed) for seed in (0, 1))
+    got = judged.log_probs(first, action) - judged.log_probs(second, action)
+    wanted = [one - two for one, two in zip(*(exact(judged, each, action) for each in (first, second)), strict=True)]
+    return got, min(wanted, key=lambda want: float((got - want).abs().nan_to_num(torch.inf).max()))
+
+
+def by_dimension(judged: LogProb) -> torch.Tensor:
+    """How much each action dimension counts, (D,): the change of the log-prob when its mean moves, over the right one.
+
+    NaN where the change is no multiple of the right one.
+    """
+    action, policies = judged.actions(), judged.policies(0)
+    shares = []
+    for dimension in range(action.shape[1]):
+        mean = policies["mean"].clone()
+        mean[:, dimension] += APART
+        moved = {**policies, "mean": mean}
+        got = judged.log_probs(moved, action) - judged.log_probs(policies, action)
+        wanted = zip(*(exact(judged, each, action) for each in (moved, policies)), strict=True)
+        shares.append(_share(got, [one - two for one, two in wanted]))
+    return torch.tensor(shares, dtype=torch.float64)
+
+
+def _share(got: torch.Tensor, wanted: list[torch.Tensor]) -> float:
+    for want in wanted:
+        share = (got * want).sum() / (want * want).sum()
+        if bool((got - share * want).abs().max() <= 1e-6):
+            return float(share)
+    return float("nan")

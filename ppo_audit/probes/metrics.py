@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,3 +55,38 @@ def _counted(subject: Subject, batch: Batch) -> dict[str, Metric]:
             made = [op for op in ops if plain(op.name) not in PASSING]
             found[name] = Metric(output.detach(), place_of(made[-1]))
     return found
+
+
+def sides(low: float, high: float, factor: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ratios at a multiple of the distance to either bound, and advantages of both signs."""
+    moves = torch.tensor([factor * (high - 1), factor * (low - 1)] * 6, dtype=torch.float64)
+    return moves.log1p(), torch.tensor([1.0, 1.0, -1.0, -1.0] * 3, dtype=torch.float64)
+
+
+def mixed(low: float, high: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-ratios and advantages of fourteen samples: some between a clip of the ratio and one of its logarithm."""
+    up, down = high - 1, 1 - low
+    upper = [0.5 * (math.log(high) + up)] * 3
+    lower = [-0.5 * (down - math.log(low))]
+    far = [
+        0.0,
+        0.3 * up,
+        -0.3 * down,
+        2.5 * up,
+        3.0 * up,
+        -2.2 * down - up * 0.1,
+        0.1 * up,
+        0.05 * up,
+        2.7 * up,
+        2.0 * up,
+    ]
+    signs = [-1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0, 1.0, 1.0]
+    return torch.tensor(upper + lower + far, dtype=torch.float64), torch.tensor(signs, dtype=torch.float64)
+
+
+def shares(ratio: torch.Tensor, advantage: torch.Tensor, low: float, high: float) -> dict[str, float]:
+    """What a clip fraction may mean, by name."""
+    above, below = ratio > high, ratio < low
+    stopped = (above & (advantage > 0)) | (below & (advantage < 0))
+    kinds = {"outside": above | below, "stopped": stopped, "above": above, "below": below}
+    return {name: float(mask.double().mean()) for name, mask in kinds.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 
 from ppo_audit.findings import Location
@@ -10,8 +12,11 @@ from ppo_audit.recording.graph import backward_slice, operands, plain
 from ppo_audit.recording.parting import QUOTIENTS
 from ppo_audit.recording.trace import SHAPE_READS, Op, Read
 from ppo_audit.subjects.batch import Batch
+from ppo_audit.subjects.run import total_of
 from ppo_audit.subjects.subject import Subject, gradient_of
+from ppo_audit.targets.helper_names import MEAN
 
+OURS = inspect.getsourcefile(total_of)
 CREDIT = frozenset(("advantage", "return_", "value", "log_prob"))
 
 
@@ -66,3 +71,21 @@ def divides_by_spread(subject: Subject) -> bool:
     return any(
         plain(op.name) in QUOTIENTS and (spreads | followers).intersection(op.inputs[1:]) for op in run.trace.ops
     ) or any(plain(op.name) in ("rsqrt", "softmax") and op.key in keys for op in run.trace.ops)
+
+
+def token_weights(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
+    """The weight that a masked reduction gives to each entry, (B, T), and where entries count."""
+    batch, masked = subject.direct.ragged_batch()
+    return subject.direct.observe(batch).gradients["value"].double(), ~masked
+
+
+def dividing(subject: Subject) -> Location | None:
+    """The last thing that a reduction does to its numbers in its own code: a result per sequence is averaged by us."""
+    run = recorded(subject)
+    own = [op for part in subject.parts(run) for op in part.ops if op.site is not None and op.site.file != OURS]
+    return place_of(own[0]) if own else None
+
+
+def claims_mean(subject: Subject) -> bool:
+    """Whether the name of a reduction speaks of a mean."""
+    return bool(MEAN.search(subject.target.rpartition(":")[2]))

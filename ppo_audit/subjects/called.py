@@ -61,6 +61,8 @@ def called_subject(target: str, function: Callable[..., Any], settings: Settings
     )
     declared = _declared_dtype(values)
     subject = dataclasses.replace(subject, computes_in=_dtype(run.trace), declared_dtype=declared)
+    if subject.kind == "loss" and _is_explained_variance(subject):
+        subject = dataclasses.replace(subject, kind="metric")
     return _oriented(_with_cuts(subject, run))
 
 
@@ -240,6 +242,15 @@ def _kind(available: frozenset[str]) -> str:
     if available & LOSS_ROLES or {"value", "return_"} <= available:
         return "loss"
     return "returns" if "reward" in available and "value" in available else "unknown"
+
+
+def _is_explained_variance(subject: Subject) -> bool:
+    """Whether predictions that hit every target give one, whatever their scale: of a loss they give none."""
+    if subject.available - {"mask"} != {"value", "return_"}:
+        return False
+    target = torch.linspace(-1.0, 2.0, TRIAL_ROWS, dtype=torch.float64)
+    hits = [float(subject.run(subject.rows(TRIAL_ROWS, value=t, return_=t)).loss) for t in (target, 3 * target)]
+    return all(abs(hit - 1) < 1e-3 for hit in hits)
 
 
 def _dtype(trace: Trace) -> torch.dtype:

@@ -21,6 +21,10 @@ TOKENS = 4
 def variant(subject: Subject) -> str:
     """The name of the variant, or what it was measured to be instead."""
     profile = subject.profile
+    if subject.kind == "reduction":
+        return f"masked {profile.reduction} of any numbers"
+    if subject.available - {"mask"} <= {"value", "old_value", "return_"} and "value" in subject.anatomy.families:
+        return f"value loss alone{', predictions clipped' * ('value_clip' in profile.claims)}"
     if "policy" not in subject.anatomy.families or not profile.scale > 0:
         return "no policy term that pushes at ratio 1"
     form = "advantage-weighted regression (AWR)" if _weighs_zero(subject) else _form(subject, profile)

@@ -42,6 +42,20 @@ GROUP_SIZE = re.compile(
 )
 LOSS = frozenset("log_prob old_log_prob advantage return_ action logits mean".split())
 
+ACTION = re.compile(
+    r"^(labels?|tokens?|token_ids|input_ids|ids|idx|index|indices|targets?|target_ids|responses?|completion_ids"
+    r"|output_ids|selected|chosen|a|x)$"
+)
+"""What stands for the action beside logits."""
+NEGATIVE = re.compile(r"neg|nll|nlp|surpris|cross_entropy|xent|loss|cost", re.IGNORECASE)
+LOGARITHM = re.compile(r"log|nll|nlp|lp(_|$)|(_|^)ll", re.IGNORECASE)
+"""Names of functions that speak of negative log-probs, and of logarithms."""
+CLIP_FRACTION = re.compile(r"clip_?(ped_?)?frac|frac\w*clip", re.IGNORECASE)
+REDUCER = re.compile(r"mean|sum|avg|average|agg|reduc", re.IGNORECASE)
+MEAN = re.compile(r"mean|avg|average", re.IGNORECASE)
+AXIS = re.compile(r"^(dim|axis)$")
+RATIO = re.compile(r"^(?P<log>log_?)?(prob_?|pi_?|importance_?|is_?)?ratios?$|^(?P<rho>rhos?)$")
+
 _ROLES = {name: role for role, names in ROLLOUT_NAMES.items() for name in names.split()}
 
 
