@@ -6,6 +6,7 @@ It knows neither reports nor the command line. A rule that raises is *errored* a
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,7 +66,7 @@ def judge_one(subject: Judged, page: Page, told: Told) -> Judgement:
 def _attempt(subject: Judged, page: Page) -> tuple[Status, str | None, Violation | None]:
     if subject.kind not in page.rule.kinds:
         return Status.SKIPPED, f"judges {' and '.join(page.rule.kinds)}, this is {subject.kind}", None
-    cases = subject.count["cases"]
+    before = subject.count.copy()
     try:
         missing = subject.needs(page.rule.needs)
         if missing:
@@ -77,7 +78,14 @@ def _attempt(subject: Judged, page: Page) -> tuple[Status, str | None, Violation
         return Status.ERRORED, f"the rule itself failed: {describe(error)}", None
     if violation is not None:
         return Status.FLAGGED, violation.message, violation
-    return Status.PASSED, f"{page.title} Seen in {subject.count['cases'] - cases:,} cases.", None
+    return Status.PASSED, f"{page.title} {_effort(subject.count - before)}", None
+
+
+def _effort(count: Counter[str]) -> str:
+    """How much was looked at: samples, and kinds of batches."""
+    cases, strata = count["cases"], sum(name.startswith("stratum") for name in count)
+    numbers = ((cases, "case", "cases"), (strata, "stratum", "strata"))
+    return "Seen in {} of {}.".format(*(f"{number:,} {one if number == 1 else many}" for number, one, many in numbers))
 
 
 NOWHERE = Place(None)

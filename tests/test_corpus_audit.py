@@ -34,8 +34,6 @@ FAULTS = tuple(fault for fault in (*catalogue.FAULTS, *catalogue.FAULTS_LATER) i
 
 MISSED = {
     "probabilities_upside_down": "a ratio of probabilities is no exponential: it has no landmark yet",
-    "entropy_of_chosen_action": "-p log p of the action taken reads as an estimate, which others use by design",
-    "entropy_mean_over_actions": "a mean over K actions is the entropy times 1/K: a coefficient might hold it",
     "entropy_from_taken_action": "-log p of the action taken reads as an estimate, which others use by design",
 }
 """Faults that their own rule does not flag, and why; an honest list, to be shortened."""

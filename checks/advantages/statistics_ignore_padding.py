@@ -5,7 +5,7 @@ Property.  With a mask: the normalised advantage of a valid entry does not depen
 Why.       Masked advantages are whatever the buffer held, most often zeros: they pull the mean to zero and shrink the
            deviation, by an amount that follows the response lengths. Whitening is meant for the tokens of responses:
            Zheng et al. 2023, arXiv:2307.04964 (advantage normalisation).
-Applies.   Losses that take a mask over tokens and normalise advantages inside.
+Applies.   Losses that take a mask over tokens and normalise advantages inside; normalisers alone that take one.
 Tested.    Eight sequences of one to five tokens; other advantages at masked places; the effective advantage at valid
            ones.
 Severity.  Serious: the advantage of a token depends on the length of other responses.
@@ -14,19 +14,22 @@ Fix.       mean = (A * mask).sum() / mask.sum(); variance = ((A - mean) ** 2 * m
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit import Credit, NotApplicable, Rule, Severity, Subject, Violation, worst
 
 RULE = Rule(
     code="PPO205",
     name="statistics-ignore-padding",
     family="advantages",
     severity=Severity.SERIOUS,
+    kinds=("loss", "trainer", "advantages"),
     needs=("normalisation", "role:mask", "role:advantage"),
     must_flag=("whitening_mean_over_padding", "whitening_variance_over_padding"),
 )
 
 
-def check(subject: Subject) -> Violation | None:
+def check(subject: Subject | Credit) -> Violation | None:
+    if isinstance(subject, Credit):
+        return of_helper(subject)
     direct = subject.direct
     batch, masked = direct.ragged_batch()
     advantage = batch["advantage"]
@@ -49,6 +52,21 @@ def check(subject: Subject) -> Violation | None:
         ),
         unless=(after - before).abs() <= 1e3 * subject.tolerance * before.abs().max(),
         advantage=advantage[~masked],
+        got=after,
+        want=before,
+    )
+
+
+def of_helper(judged: Credit) -> Violation | None:
+    """The same of a normaliser alone: every third of sixteen advantages is masked."""
+    keep = (torch.arange(16) % 3 != 1).double()
+    advantage = torch.linspace(-1.0, 1.4, 16, dtype=torch.float64)
+    before, after = (judged.normalised(each, mask=keep) for each in (advantage, advantage + 20.0 * (1 - keep)))
+    before, after = before[keep == 1], after[keep == 1]
+    return worst(
+        Violation("The statistics of the advantages include masked entries.", explains=("PPO203",)),
+        unless=(after - before).abs() <= 1e-6 * before.abs().max(),
+        advantage=advantage[keep == 1],
         got=after,
         want=before,
     )

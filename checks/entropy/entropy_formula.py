@@ -6,9 +6,10 @@ Property.  From logits: H = -sum_a p(a) log p(a), natural logarithm, between 0 a
 Why.       -p log p of the action that was taken, a sum without p, or a mean over actions is no entropy; its gradient
            pushes elsewhere, and the coefficient means something else than in the literature. Schulman et al. 2017,
            arXiv:1707.06347, eq. 9; Williams and Peng 1991, via Mnih et al. 2016, arXiv:1602.01783, eq. 4.1.
-Applies.   Entropy helpers, by value; losses that compute the entropy, by the direction of its gradient.
+Applies.   Entropy helpers, by value; losses that compute the entropy, by the direction of its gradient. -log p of the
+           action taken is an estimate whose mean is the entropy, and passes; p log p of it estimates nothing.
 Tested.    16 rows of random logits of four actions, the same shifted by 3, near certainty; Gaussians of deviations
-           0.5 to 2.
+           0.5 to 2. In losses also eight actions: a mean over actions counts half as much with twice as many.
 Severity.  Serious: exploration is rewarded for something else.
 Fix.       torch.distributions.Categorical(logits=logits).entropy(), Normal(mean, std).entropy().sum(-1).
 """
@@ -16,6 +17,7 @@ Fix.       torch.distributions.Categorical(logits=logits).entropy(), Normal(mean
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.entropies import Compared, of_taken_action, over_actions
 from ppo_audit.probes.quantities import term_gradient
 from ppo_audit.reference import categorical_entropy, gaussian_entropy
 
@@ -25,15 +27,26 @@ RULE = Rule(
     family="entropy",
     severity=Severity.SERIOUS,
     kinds=("loss", "trainer", "entropy"),
-    needs=("entropy",),
     must_flag=("entropy_minus_lost", "entropy_in_bits", "entropy_without_p", "entropy_constant_lost"),
 )
 
 
 def check(subject: Subject) -> Violation | None:
-    got, want, given = _values(subject) if subject.kind == "entropy" else _gradients(subject)
+    if subject.kind == "entropy":
+        return _judged(*_values(subject))
+    if "entropy" in subject.anatomy.families:
+        return _judged(*_gradients(subject), {})
+    taken = of_taken_action(subject)
+    if taken is None:
+        raise NotApplicable("the loss has no entropy term")
+    return _judged(*taken, {}, "log_prob")
+
+
+def _judged(
+    got: torch.Tensor, want: torch.Tensor, given: dict[str, torch.Tensor], site: str = "entropy"
+) -> Violation | None:
     return worst(
-        Violation("The entropy is not that of the distribution.", site="entropy", explains=("PPO402",)),
+        Violation("The entropy is not that of the distribution.", site=site, explains=("PPO402",)),
         unless=(got - want).abs() <= 1e-4 * (1 + want.abs()),
         **given,
         got=got,
@@ -53,12 +66,14 @@ def _values(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, dict[str, tor
     return subject.term("entropy").row_values(**given), want, given
 
 
-def _gradients(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+def _gradients(subject: Subject) -> Compared:
     """The gradient of a loss's entropy, all entries, up to the one factor that its coefficient and reduction make."""
     target = subject.direct.subject
     name = next((role for role in ("logits", "log_std", "std") if role in target.available), None)
     if name is None or "entropy" in target.available or subject.capacity is not None:
         raise NotApplicable("the loss is given its entropy")
+    if name == "logits" and (averaged := over_actions(target)) is not None:
+        return averaged
     rows = _logits() if name == "logits" else 0.3 * _logits()[:, :3]
     leaf = (rows.exp() if name == "std" else rows).clone().requires_grad_()
     entropy = categorical_entropy(leaf) if name == "logits" else gaussian_entropy(leaf.log() if name == "std" else leaf)
@@ -66,7 +81,7 @@ def _gradients(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, dict[str, 
     run = target.run(target.rows(len(rows), **{name: leaf.detach()}))
     got = term_gradient(target, "entropy", name, run).reshape(want.shape)
     factor = (got * want).sum() / (got**2).sum().clamp_min(1e-12)
-    return (factor * got).flatten(), want.flatten(), {}
+    return (factor * got).flatten(), want.flatten()
 
 
 def _logits() -> torch.Tensor:

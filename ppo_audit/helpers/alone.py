@@ -52,6 +52,7 @@ class Alone:
         """Calls on so many cases; what the target itself raises is told as such."""
         self.count["evaluations"] += calls
         self.count["cases"] += cases
+        self.count[f"stratum {cases} cases"] += calls
         try:
             with modes_kept():
                 yield

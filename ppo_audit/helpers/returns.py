@@ -111,6 +111,7 @@ class Returns:
         """Everything that the helper returns for a rollout."""
         self.count["evaluations"] += 1
         self.count["cases"] += rollout.reward.numel()
+        self.count[f"stratum {rollout.regime}"] += 1
         try:
             outputs = self.callee.outputs(rollout, self.convention)
         except RAISED_BY_A_TARGET as error:

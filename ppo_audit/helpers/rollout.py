@@ -30,6 +30,12 @@ class Rollout:
     def ended(self) -> torch.Tensor:
         return self.terminated | self.truncated
 
+    @property
+    def regime(self) -> str:
+        """What kind of rollout it is: its shape, how its episodes end, how it discounts."""
+        ends = f"{bool(self.terminated.any())} {bool(self.truncated.any())} {bool(self.ended[-1].any())}"
+        return f"{tuple(self.reward.shape)} {ends} {self.gamma} {self.lambda_}"
+
     def column(self, env: int) -> Rollout:
         """One environment alone."""
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}

@@ -20,6 +20,7 @@ from ppo_audit.recording.trace import Intervention, Op, OpKey
 from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
 from ppo_audit.subjects.families import family
 from ppo_audit.subjects.run import Evaluate, Run
+from ppo_audit.subjects.strata import stratum
 from ppo_audit.targets.resolve import culprit, describe
 from ppo_audit.thresholds import LIMITS, TOLERANCES
 
@@ -122,6 +123,7 @@ class Subject:
         self.count["cases"] += max(
             (len(v) for v in batch.values() if isinstance(v, torch.Tensor) and v.dim()), default=1
         )
+        self.count[stratum(batch, dtype or self.dtype)] += 1
         cuts = {**self.cuts, **self.anatomy.cuts} if "effective_advantage" in batch else self.cuts
         try:
             return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)

@@ -238,6 +238,12 @@ FAULTS = (
     Fault("helper_kl_half_twice", "kl_gaussians", "0.5 * (variance_ratio + distance - 1)",
           "0.25 * (variance_ratio + distance - 1)", "PPO412", "K03"),
     Fault("helper_kl_without_minus_one", "kl_gaussians", "distance - 1))", "distance))", "PPO411", "K01"),
+    Fault("whitening_over_padding", "masked_whiten", "mean = (values * mask).sum() / count", "mean = values.mean()",
+          "PPO205", "A07"),
+    Fault("variance_over_padding", "masked_whiten", "(((values - mean) ** 2) * mask).sum() / count",
+          "((values - mean) ** 2).mean()", "PPO205", "A07"),
+    Fault("normaliser_with_an_offset", "normalise_guarded", "(advantages.std() + 1e-8)",
+          "(advantages.std() + 1e-8) + 0.1", "PPO206", "A02"),
     # log-probs ------------------------------------------------------------------------------------------------------
     Fault("log_prob_deviation_lost", "log_prob_gaussian", "- log_std - 0.5", "- 0.5", "PPO105", "R09"),
     Fault("log_prob_not_squared", "log_prob_gaussian", "-0.5 * z**2", "-0.5 * z.abs()", "PPO105", "R09"),
