@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -12,12 +12,16 @@ import torch
 from ppo_audit.api import opened
 from ppo_audit.errors import UsageError
 from ppo_audit.gate.cases import Case
+from ppo_audit.gate.function_cases import ClipFractionGauge, LogProbGauge
 from ppo_audit.gate.helper_cases import ControllerGauge, CreditGauge, ReturnsGauge
 from ppo_audit.gate.losses import LossGauge
 from ppo_audit.gate.reading import Operation, Reading
 from ppo_audit.helpers.callee import callee_of
 from ppo_audit.helpers.controller import Controller
 from ppo_audit.helpers.credit import Credit
+from ppo_audit.helpers.log_prob import LogProb
+from ppo_audit.helpers.metric import ClipFraction
+from ppo_audit.helpers.reduction import reduction_settings
 from ppo_audit.helpers.returns import Returns
 from ppo_audit.helpers.rollout import Convention
 from ppo_audit.recipes import RECIPES
@@ -26,6 +30,7 @@ from ppo_audit.subjects.batch import Layout
 from ppo_audit.subjects.called import bound
 from ppo_audit.subjects.run import call_under_recorder
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.helper_names import parameters_of
 from ppo_audit.targets.names import is_scalar
 from ppo_audit.targets.resolve import as_function, is_script, resolve
 
@@ -55,12 +60,11 @@ def open_afresh(spec: str, settings: Settings) -> tuple[Gauge, How]:
     if isinstance(judged, Returns):
         return ReturnsGauge(judged), {"kind": "returns", **_convention(judged)}
     if isinstance(judged, Credit):
-        return CreditGauge(judged), {
-            "kind": "advantages",
-            "form": judged.form,
-            "layout": judged.layout,
-            "parameters": dict(judged.parameters),
-        }
+        return CreditGauge(judged), _told(judged, ("form", "layout"))
+    if isinstance(judged, LogProb):
+        return LogProbGauge(judged), _told(judged, ("form", "layout", "sign", "is_apart"))
+    if isinstance(judged, ClipFraction):
+        return ClipFractionGauge(judged), _told(judged, ("low", "high", "form", "in_tokens"))
     if isinstance(judged, Controller):
         return ControllerGauge(judged), {"kind": "controller", "adapts": judged.adapts}
     return LossGauge(judged), _loss_convention(judged)
@@ -73,7 +77,7 @@ def open_as(spec: str, settings: Settings, how: How) -> Gauge:
         if now != how:
             raise UsageError(f"`{spec}` is no controller of {how['adapts']} any more; take a new snapshot.")
         return gauge
-    if how["kind"] in ("returns", "advantages"):
+    if how["kind"] in ("returns", *ALONE):
         function = as_function(resolve(spec), spec, dict(settings.values))
         return _helper_as(spec, function, settings, how)
     if is_script(spec) or spec in RECIPES or settings.inputs is not None:
@@ -88,11 +92,27 @@ def open_as(spec: str, settings: Settings, how: How) -> Gauge:
 
 
 def _helper_as(spec: str, function: Callable[..., Any], settings: Settings, how: How) -> Gauge:
-    if how["kind"] == "advantages":
-        return CreditGauge(Credit(spec, function, how["parameters"], how["form"], how["layout"]))
+    if how["kind"] in ALONE:
+        told = {name: value for name, value in how.items() if name != "kind"}
+        known = {name: value for name, value in settings.values if name in parameters_of(function)}
+        return ALONE[how["kind"]](spec, function, values=known, **told)
     callee = callee_of(function, {name: role for role, name in settings.roles}, dict(settings.values))
     callee = dataclasses.replace(callee, roles={**how["roles"]})
     return ReturnsGauge(Returns(spec, callee, Convention(**how["convention"]), seed=settings.seed))
+
+
+ALONE: Mapping[str, Callable[..., Gauge]] = {
+    "advantages": lambda *of, **told: CreditGauge(Credit(*of, **told)),
+    "log_prob": lambda *of, **told: LogProbGauge(LogProb(*of, **told)),
+    "metric": lambda *of, **told: ClipFractionGauge(ClipFraction(*of, **told)),
+}
+"""Functions judged by what they return, by kind."""
+
+
+def _told(judged: Credit | LogProb | ClipFraction, names: Sequence[str]) -> dict[str, Any]:
+    """How such a function is called, as plain data."""
+    found = {name: getattr(judged, name) for name in names}
+    return {"kind": judged.kind, "parameters": dict(judged.parameters), **found}
 
 
 def _convention(helper: Returns) -> dict[str, Any]:
@@ -118,7 +138,8 @@ def _loss_convention(subject: Subject) -> dict[str, Any]:
 
 
 def _loss_as(spec: str, function: Callable[..., Any], settings: Settings, how: How) -> Subject:
-    call, asked = bound(function, settings)
+    is_reduction = how["kind"] == "reduction"
+    call, asked = bound(function, (reduction_settings(function, settings) if is_reduction else None) or settings)
     layout = how["layout"] | {
         "tails": {role: tuple(tail) for role, tail in how["layout"]["tails"].items()},
         "tail": tuple(how["layout"]["tail"]),

@@ -58,7 +58,8 @@ def _plogp(leaf: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
 def _with_choices(target: Subject, count: int) -> Subject:
     """The same subject on choices among so many actions."""
     roles = {role for role in ("logits", "old_logits", "ref_logits") if role in target.available}
-    tails = {**target.layout.tails, **dict.fromkeys(roles, (*target.layout.tail, count))}
+    wide: dict[str, tuple[int, ...]] = dict.fromkeys(roles, (*target.layout.tail, count))
+    tails = {**target.layout.tails, **wide}
     return dataclasses.replace(target, layout=dataclasses.replace(target.layout, tails=tails))
 
 

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class CriticLoss(nn.Module):
-    def __init__(self, delta=10.0, value_coef=0.5):
+    def __init__(self, delta=1.0, value_coef=0.5):
         super().__init__()
         self.delta = delta
         self.value_coef = value_coef
