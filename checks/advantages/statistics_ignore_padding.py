@@ -28,8 +28,11 @@ RULE = Rule(
 
 
 def check(subject: Subject | Credit) -> Violation | None:
-    if isinstance(subject, Credit):
-        return of_helper(subject)
+    return of_helper(subject) if isinstance(subject, Credit) else of_loss(subject)
+
+
+def of_loss(subject: Subject) -> Violation | None:
+    """The effective advantage of a loss, with other advantages at masked places."""
     direct = subject.direct
     batch, masked = direct.ragged_batch()
     advantage = batch["advantage"]
