@@ -34,8 +34,11 @@ SLACK = 0.2  # a sample deviation of 8 against one of 16 changes normalised adva
 
 
 def check(subject: Subject) -> Violation | None:
-    if subject.kind == "reduction":
-        return weighed(subject)
+    return weighed(subject) if subject.kind == "reduction" else compared(subject)
+
+
+def compared(subject: Subject) -> Violation | None:
+    """Whether the terms of a loss keep their weights when the batch is doubled."""
     divisor = constant_divisor(subject)
     if divisor is not None:
         return Violation(
