@@ -89,5 +89,13 @@ def write(name: str, code: str, family: str, folder: Path) -> tuple[Path, Path]:
     for path, text in ((rule, RULE), (test, TEST)):
         if path.exists():
             raise UsageError(f"`{path}` exists; choose another name or folder.")
-        path.write_text(text.format(code=code, name=name, family=family, path=rule.resolve()), encoding="utf-8")
+        _write(path, text.format(code=code, name=name, family=family, path=rule.resolve()))
     return rule, test
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--folder: cannot write `{path}` ({error}); choose another folder.") from error

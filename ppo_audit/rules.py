@@ -13,7 +13,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -62,11 +62,19 @@ def catalogue(paths: tuple[str, ...] = ()) -> Mapping[str, Page]:
 
     A package offers rules by the entry-point group `ppo_audit.rules`, which names a package of rule files.
     """
+    pages = (*_installed(), *_pages(map(Path, paths)))
+    return {page.rule.code: page for page in sorted(pages, key=lambda page: page.rule.code)}
+
+
+@functools.cache
+def _installed() -> tuple[Page, ...]:
     offered = [entry.value for entry in importlib.metadata.entry_points(group="ppo_audit.rules")]
     packages = [importlib.util.find_spec(name) for name in (BUILT_IN, *offered)]
-    folders = [Path(place) for found in packages if found for place in found.submodule_search_locations or ()]
-    pages = [read_page(path) for folder in (*folders, *map(Path, paths)) for path in _rule_files(folder)]
-    return {page.rule.code: page for page in sorted(pages, key=lambda page: page.rule.code)}
+    return _pages(Path(place) for found in packages if found for place in found.submodule_search_locations or ())
+
+
+def _pages(places: Iterable[Path]) -> tuple[Page, ...]:
+    return tuple(read_page(path) for place in places for path in _rule_files(place))
 
 
 def _rule_files(place: Path) -> Iterator[Path]:
@@ -74,16 +82,27 @@ def _rule_files(place: Path) -> Iterator[Path]:
     if not place.exists():
         raise UsageError(f"--rules: `{place}` does not exist; expected a rule file or a folder of them.")
     for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-        if path.stem != "__init__" and "\nRULE = Rule(" in path.read_text(encoding="utf-8"):
+        if path.stem != "__init__" and "\nRULE = Rule(" in _text(path):
             yield path
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--rules: `{path}` cannot be read: {error}.") from error
 
 
 def read_page(path: Path) -> Page:
     """The page of one rule file, from its syntax tree."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(_text(path))
+        rule = _literal_rule(tree)
+    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        raise UsageError(f"--rules: `{path}` is no rule file: {error}; `ppo-audit new-rule` writes one.") from error
     text = ast.get_docstring(tree) or ""
     title, _, body = text.partition("\n")
-    return Page(_literal_rule(tree, path), title.strip(), _sections(body), text, path)
+    return Page(rule, title.strip(), _sections(body), text, path)
 
 
 def load_check(page: Page) -> Callable[[Any], Any]:
@@ -111,11 +130,29 @@ def _module_at(path: Path) -> ModuleType:
     return module
 
 
-def _literal_rule(tree: ast.Module, path: Path) -> Rule:
+def _literal_rule(tree: ast.Module) -> Rule:
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RULE" and isinstance(node.value, ast.Call):
-            return Rule(**{keyword.arg or "": _value(keyword.value) for keyword in node.value.keywords})
-    raise ValueError(f"`{path}` defines no literal `RULE = Rule(...)` with keyword arguments")
+            rule = Rule(**{keyword.arg or "": _value(keyword.value) for keyword in node.value.keywords})
+            _expect_types(rule)
+            return rule
+    raise ValueError("it defines no literal `RULE = Rule(...)` with keyword arguments")
+
+
+def _expect_types(rule: Rule) -> None:
+    """Refuse what would fail much later, such as a code that is a number."""
+    texts: list[Any] = [
+        rule.code,
+        rule.name,
+        rule.family,
+        rule.prevalence or "",
+        *rule.needs,
+        *rule.must_flag,
+        *rule.kinds,
+    ]
+    wrong = [each for each in texts if not isinstance(each, str)]
+    if wrong or not isinstance(rule.severity, Severity):
+        raise TypeError(f"expected text, got {wrong[0]!r}" if wrong else f"its severity is {rule.severity!r}")
 
 
 def _value(node: ast.expr) -> Any:

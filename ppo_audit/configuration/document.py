@@ -64,7 +64,7 @@ def read(path: Path) -> Document | None:
 
 def _tables(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"`{path.name}` is no valid TOML: {error}.") from error
     except (OSError, UnicodeDecodeError, RecursionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 from collections.abc import Mapping
@@ -29,7 +30,13 @@ def dumps(snapshot: Snapshot) -> str:
         "operations": {name: [_line(op) for op in ops] for name, ops in snapshot.operations.items()},
         "readings": [_reading(reading) for reading in snapshot.readings],
     }
-    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(whole | {"digest": _digest(whole)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _digest(whole: Mapping[str, Any]) -> str:
+    """By which a file is known as one that was written and not edited or merged: such a one measures nothing."""
+    rest = {name: value for name, value in whole.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read(path: Path) -> Snapshot:
@@ -41,10 +48,10 @@ def read(path: Path) -> Snapshot:
             f"`{path}` cannot be read ({error.strerror}); expected a snapshot, as `ppo-audit snapshot TARGET -o "
             f"{path.name}` writes it."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
-            f"`{path}` is no snapshot of this version ({SCHEMA}); write it anew with `ppo-audit snapshot TARGET -o "
-            f"{path.name}`."
+            f"`{path}` is no snapshot of this version ({SCHEMA}), or was edited or merged since; write it anew with "
+            f"`ppo-audit snapshot TARGET -o {path.name}`."
         ) from error
 
 
@@ -53,6 +60,8 @@ def loads(text: str) -> Snapshot:
     whole = json.loads(text)
     if whole["schema"] != SCHEMA:
         raise ValueError(whole["schema"])
+    if whole["digest"] != _digest(whole):
+        raise ValueError("it was edited")
     return Snapshot(
         whole["target"],
         whole["how"],

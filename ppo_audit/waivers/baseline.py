@@ -47,7 +47,7 @@ def entries_in(path: Path) -> list[Entry]:
 
 def _document(path: Path) -> list[Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UsageError(f"`{path}` does not exist; `ppo-audit check --write-baseline {path}` writes it.") from error
     except (OSError, ValueError, RecursionError) as error:
