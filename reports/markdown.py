@@ -138,6 +138,7 @@ def finding_section(finding: Finding) -> str:
         _labelled("How common", finding.prevalence or ""),
         _also(finding),
         f"**References.** {prose(', '.join(finding.references))}" if finding.references else "",
+        f"**Id.** {code(finding.fingerprint)}, for `ppo-audit replay`.",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -84,6 +84,7 @@ def _details(finding: Finding) -> Iterable[Row]:
         yield "cure", first_sentence(finding.fix.text) + (" (verified)" if finding.fix.verified else "")
     if finding.also:
         yield "explains", listing(finding.also)
+    yield "id", one_line(finding.fingerprint)
 
 
 def _lists(target: TargetReport) -> Iterable[tuple[str, list[Row]]]:

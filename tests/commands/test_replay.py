@@ -63,3 +63,16 @@ def test_what_is_no_report_is_refused(finding: str, text: str, capsys):
 def test_an_unknown_finding_is_refused(finding: str, capsys):
     assert run("replay", "zzzz", "--report", "r.json") == 2
     assert "no finding `zzzz`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("rule", 3), ("rule", "PPO999"), ("fingerprint", None), ("name", []), ("command", "'"), ("command", "--seed=x")],
+)
+def test_a_damaged_report_is_refused(finding: str, key: str, value: object, capsys):
+    report = json.loads(Path("r.json").read_text())
+    target = report["targets"][0]
+    (target if key == "command" else target["findings"][0])[key] = value
+    Path("r.json").write_text(json.dumps(report))
+    assert run("replay", finding, "--report", "r.json") == 2
+    assert "bug in ppo-audit" not in capsys.readouterr().err
