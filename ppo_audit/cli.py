@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         app(own, prog_name="ppo-audit", obj=script_args)
     except UsageError as error:
         print(f"ppo-audit: {error}", file=sys.stderr)
-        sys.exit(UsageError.exit_code)
+        sys.exit(error.exit_code)
     except Exception as error:
         _apologise(error, own)
         sys.exit(OWN_BUG)

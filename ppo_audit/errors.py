@@ -25,6 +25,12 @@ class UsageError(Exception):
     exit_code = 2
 
 
+class TargetLost(UsageError):
+    """The target was killed or hung before what was asked of it was known: exit code 3."""
+
+    exit_code = 3
+
+
 class Complaints:
     """Keeps what the user got wrong, so that he hears of all of it at once."""
 

@@ -119,6 +119,8 @@ class Finding:
     prevalence: str | None = None
     also: tuple[str, ...] = ()
     waiver: str | None = None
+    is_waived_inline: bool = False
+    """By a comment in the source, and not by a file beside it."""
     references: tuple[str, ...] = ()
     variant: str | None = None
     alternatives: tuple[Location, ...] = ()

@@ -172,7 +172,8 @@ def _suppressions(finding: Finding) -> list[Json]:
     """An empty list says that nothing is suppressed; without the list a viewer could not tell."""
     if finding.waiver is None:
         return []
-    return [{"kind": "external", "status": "accepted", "justification": sentence(finding.waiver)}]
+    kind = "inSource" if finding.is_waived_inline else "external"
+    return [{"kind": kind, "status": "accepted", "justification": sentence(finding.waiver)}]
 
 
 def _fixes(finding: Finding) -> list[Json]:

@@ -112,7 +112,8 @@ def check(
         print("\n".join(explained(configuration, given)))
         raise typer.Exit
     if against is not None:
-        raise typer.Exit(snapshot.against(against, targets or [], settings_of(configuration, given), report_format))
+        held = settings_of(configuration, given)
+        raise typer.Exit(snapshot.against(against, targets or [], held, report_format, in_process))
     settings, specs = settings_of(configuration, given), targets_of(configuration, targets)
     # A target may delete the folder that we are in.
     place, folder = output.absolute() if output else None, report_dir.absolute()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ppo_audit import reports
-from ppo_audit.commands.check import audit
+from ppo_audit.commands.check import audit_isolated
 from ppo_audit.commands.options import Debug
 from ppo_audit.commands.writing import ReportFormat, expect_folder, for_screen, write
 from ppo_audit.settings import Settings
@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Audit the bundled example: report here, and in markdown beside you."""
     expect_folder(output)
-    report = audit([DEMO_TARGET], Settings())
+    report = audit_isolated([DEMO_TARGET], Settings(), jobs=1)
     write(output, reports.render(report, ReportFormat.MARKDOWN))
     print(f"The same report in markdown: {output}\n")
     print(for_screen(report), end="")

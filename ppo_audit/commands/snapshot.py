@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ppo_audit.commands.options import Debug, Inputs, Roles, Values
+from ppo_audit.commands.configured import command_line, configured
+from ppo_audit.commands.options import Debug, InProcess, Inputs, Roles, Values
 from ppo_audit.commands.writing import expect_folder, write
-from ppo_audit.errors import UsageError
+from ppo_audit.configuration.layers import settings_of
+from ppo_audit.errors import Complaints, UsageError
+from ppo_audit.isolation.errand import in_worker
+from ppo_audit.isolation.records import Errand
 from ppo_audit.settings import Settings, role_pairs, value_pairs
 
+GATE = "ppo_audit.gate.errands"
 One = Annotated[str, typer.Argument(help="pkg.mod:attr, path/file.py:attr or script.py", metavar="TARGET")]
 Before = Annotated[str, typer.Argument(help="A target; of a git revision as REV:path.py:fn.", metavar="A")]
-After = Annotated[str, typer.Argument(help="Another target, or path.py:fn@REV.", metavar="B")]
+After = Annotated[str, typer.Argument(help="Another, path.py:fn@REV, or reference:ppo_clip.", metavar="B")]
 
 
 class DiffFormat(enum.StrEnum):
@@ -37,23 +41,18 @@ def snapshot(
     roles: Roles = None,
     values: Values = None,
     inputs: Inputs = None,
+    in_process: InProcess = False,
     debug: Debug = False,
 ) -> None:
     """Store what a loss computes, for `check --against` to compare with."""
-    from ppo_audit.gate.snapshot import take, with_profile
-    from ppo_audit.gate.store import dumps
-
     expect_folder(output)
-    settings = Settings(
-        roles=role_pairs(roles or ()), values=value_pairs(values or ()), inputs=inputs, script_args=context.obj or ()
-    )
-    taken = with_profile(take(target, settings))
-    text = dumps(taken)
+    settings = _settings(roles, values, inputs, context)
+    text, cases = _done(Errand(GATE, "taken"), target, settings, in_process)
     if output is None:
         print(text, end="")
         return
     write(output, text)
-    print(f"Wrote {output}: {len(taken.readings)} designed cases. Compare with: ppo-audit check --against {output}")
+    print(f"Wrote {output}: {cases} designed cases. Compare with: ppo-audit check --against {output}")
 
 
 def diff(
@@ -63,40 +62,47 @@ def diff(
     report_format: Written = DiffFormat.TERMINAL,
     roles: Roles = None,
     values: Values = None,
+    in_process: InProcess = False,
     debug: Debug = False,
 ) -> None:
     """Compare two targets, or two git revisions of one: what moved, where, by how much, since which line."""
     from ppo_audit.gate.revisions import checked_out
-    from ppo_audit.gate.snapshot import take
-    from ppo_audit.gate.verdict import as_json, compared, text
 
-    settings = Settings(roles=role_pairs(roles or ()), values=value_pairs(values or ()), script_args=context.obj or ())
+    settings = _settings(roles, values, None, context)
     with ExitStack() as stack:
-        specs = [stack.enter_context(checked_out(spec)) for spec in (before, after)]
-        verdict = compared(take(specs[0], settings), specs[1], settings)
-    verdict = dataclasses.replace(verdict, before=before, after=after)
-    print(as_json(verdict) if report_format is DiffFormat.JSON else text(verdict), end="")
-    raise typer.Exit(verdict.exit_code)
+        first, second = (stack.enter_context(checked_out(spec)) for spec in (before, after))
+        errand = Errand(GATE, "differing", (first, (before, after), report_format.value))
+        text, code = _done(errand, second, settings, in_process)
+    print(text, end="")
+    raise typer.Exit(code)
 
 
-def against(file: Path, targets: list[str], settings: Settings, report_format: str | None) -> int:
+def against(file: Path, targets: list[str], settings: Settings, report_format: str | None, in_process: bool) -> int:
     """`check --against FILE`: the target of the snapshot, or the one that is named, compared with it."""
-    from ppo_audit.gate.snapshot import settings_of
-    from ppo_audit.gate.store import read
-    from ppo_audit.gate.verdict import against as judged
-    from ppo_audit.gate.verdict import as_json, text
-
     if len(targets) > 1:
         raise UsageError(f"--against: {len(targets)} targets are named; expected one, or none for that of `{file}`.")
-    stored = read(file)
-    kept = settings_of(stored)
-    merged = dataclasses.replace(
-        kept,
-        roles=settings.roles or kept.roles,
-        values=settings.values or kept.values,
-        inputs=settings.inputs or kept.inputs,
-        script_args=settings.script_args or kept.script_args,
+    errand = Errand(GATE, "against", (file.absolute(), report_format or ""))
+    text, code = _done(errand, targets[0] if targets else "", settings, in_process)
+    print(text, end="")
+    return int(code)
+
+
+def _settings(
+    roles: list[str] | None, values: list[str] | None, inputs: str | None, context: typer.Context
+) -> Settings:
+    """The configuration under the options of the command, each target's own table included."""
+    complaints = Complaints()
+    configuration = configured(None, complaints)
+    given = command_line(
+        roles=complaints.hear(lambda: role_pairs(roles) if roles else None, None),
+        values=complaints.hear(lambda: value_pairs(values) if values else None, None),
+        inputs=inputs,
+        script_args=context.obj or None,
     )
-    verdict = judged(stored, (targets or [stored.target])[0], merged)
-    print(as_json(verdict) if report_format == "json" else text(verdict), end="")
-    return verdict.exit_code
+    complaints.stop()
+    return settings_of(configuration, given)
+
+
+def _done(errand: Errand, spec: str, settings: Settings, in_process: bool) -> Any:
+    """The errand done: by a worker, or by this process for debuggers."""
+    return errand(spec, settings) if in_process else in_worker(errand, spec, settings)

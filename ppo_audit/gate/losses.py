@@ -15,7 +15,7 @@ from ppo_audit.errors import NotApplicable
 from ppo_audit.gate.cases import Case, Design, cases, wide
 from ppo_audit.gate.reading import Operation, Reading, empty, narrowest, noise_among, operations
 from ppo_audit.gate.rounding import rounded
-from ppo_audit.probes.options import options
+from ppo_audit.probes.options import Option, options
 from ppo_audit.subjects.batch import Batch
 from ppo_audit.subjects.run import Run, call_under_recorder
 from ppo_audit.subjects.subject import Subject, gradient_of
@@ -95,7 +95,7 @@ class LossGauge:
     def _subject(self, case: Case) -> Subject:
         subject = self.subject.direct.subject
         for name, value in case.options:
-            found = next((option for option in options(subject) if option.name == name), None)
+            found = _option(subject, name)
             subject = found.at(value) if found and not isinstance(value, str) else _with(subject, name, value)
         return subject
 
@@ -119,6 +119,13 @@ class LossGauge:
             found,
             conduct=tuple(sorted(conduct)),
         )
+
+
+def _option(subject: Subject, name: str) -> Option | None:
+    """The option of that name, or the one that plays its role in another implementation."""
+    offered, role = options(subject), role_of(name)
+    by_role = [option for option in offered if role is not None and option.role == role]
+    return next(iter([option for option in offered if option.name == name] or by_role), None)
 
 
 class Witness:

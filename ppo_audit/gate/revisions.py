@@ -1,4 +1,4 @@
-"""`REV:path.py:fn` and `path.py:fn@REV`: the tree of a git revision in a temporary folder."""
+"""`REV:path.py:fn` and `path.py:fn@REV`: the tree of a git revision in a temporary folder; `reference:ppo_clip`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ppo_audit.errors import UsageError
+from ppo_audit.errors import UsageError, did_you_mean
 
 LEADING = re.compile(r"^(?P<revision>[^:]+):(?P<spec>[^:]+\.py(:[^:@]+)?)$")
 TRAILING = re.compile(r"^(?P<spec>[^@]+\.py(:[^@]+)?)@(?P<revision>[^@:]+)$")
 
 
+PUBLISHED = "reference:"
+LOSSES = ("policy_gradient", "ppo_clip", "ppo_dual_clip", "dapo")
+"""The functions of `reference/losses.py`, which is not imported here: it needs torch."""
+
+
 @contextmanager
 def checked_out(spec: str) -> Iterator[str]:
     """A spec that can be opened: the same one, or a path into a copy of the revision that it names."""
+    if spec.startswith(PUBLISHED):
+        yield _published(spec.removeprefix(PUBLISHED))
+        return
     found = TRAILING.match(spec) or LEADING.match(spec)
     if found is None:
         yield spec
@@ -31,6 +39,14 @@ def checked_out(spec: str) -> Iterator[str]:
         if not place.is_file():
             raise UsageError(f"`{spec}`: there is no `{path}` in revision `{found['revision']}`.")
         yield f"{place}:{attribute}" if attribute else str(place)
+
+
+def _published(name: str) -> str:
+    """The spec of a published loss; its name may be written with hyphens."""
+    if name.replace("-", "_") not in LOSSES:
+        choices = ", ".join(LOSSES)
+        raise UsageError(f"`{PUBLISHED}{name}` is none; expected one of {choices}.{did_you_mean(name, LOSSES)}")
+    return f"ppo_audit.reference.losses:{name.replace('-', '_')}"
 
 
 def _unpacked(revision: str, folder: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ppo_audit.findings import TargetReport
 from ppo_audit.isolation.processes import Tree
-from ppo_audit.isolation.records import Broke, Entered, Finished, Job, Kept, Tampered, read
+from ppo_audit.isolation.records import Broke, Brought, Entered, Finished, Job, Kept, Refused, Tampered, read
 from ppo_audit.isolation.worker import work
 from ppo_audit.journal import OPENING, Opened, Verdict
 
@@ -53,6 +53,7 @@ class Attempt:
     opened: Opened | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     entry: TargetReport | None = None
+    errand: Brought | Refused | None = None
     broke: Broke | None = None
     tampered: tuple[str, ...] = ()
     why: str = ""
@@ -73,6 +74,12 @@ class Attempt:
                 self.broke = record
             case Finished(entry):
                 self.entry = entry
+            case Brought() | Refused():
+                self.errand = record
+
+    @property
+    def has_ended(self) -> bool:
+        return self.entry is not None or self.errand is not None
 
 
 def attempt(job: Job, limits: Limits, context: BaseContext, stop: threading.Event) -> Attempt:
@@ -90,7 +97,7 @@ def attempt(job: Job, limits: Limits, context: BaseContext, stop: threading.Even
     watch.listen()
     seen = watch.seen
     seen.output = (watch.printed + _tail(job.output))[-TAIL:]
-    if seen.entry is None:
+    if not seen.has_ended:
         seen.why, seen.ended_itself = _reason(seen, broken_limit, process.exitcode)
     return seen
 
@@ -112,7 +119,7 @@ class _Watch:
         while not wait([process.sentinel], timeout=TICK):
             self.listen()
             broken = self._broken_limit()
-            if broken and self.seen.entry is None:
+            if broken and not self.seen.has_ended:
                 return broken
             self.printed = _bounded(self.job.output) or self.printed
         return None

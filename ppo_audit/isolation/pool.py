@@ -13,19 +13,20 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
+from ppo_audit.errors import UsageError
 from ppo_audit.findings import Report, TargetReport
 from ppo_audit.isolation.attempts import audit_in_workers
 from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings
 
-INCOMPLETE = 3
+INCOMPLETE, OWN_BUG = 3, 4
 
 
 def audit_isolated(specs: Sequence[str], settings: Settings, jobs: int) -> Report:
     """Audit every spec in worker processes, `jobs` at a time."""
     stop = threading.Event()
-    with _folder() as folder, ThreadPoolExecutor(jobs) as threads:
-        context = _context()
+    with own_folder() as folder, ThreadPoolExecutor(jobs) as threads:
+        context = of_workers()
         running = []
         for number, spec in enumerate(specs):
             place = folder / str(number)
@@ -55,10 +56,16 @@ def _wait(running: Sequence[Future[TargetReport]], stop: threading.Event) -> Non
 def _entry(spec: str, future: Future[TargetReport]) -> TargetReport:
     if future.cancelled():
         return TargetReport(spec, "unknown", error="interrupted before it was audited.", exit_code=INCOMPLETE)
+    error = future.exception()
+    if isinstance(error, UsageError):
+        return TargetReport(spec, "unknown", error=str(error), exit_code=error.exit_code)
+    if error is not None:  # the other targets keep their entries
+        said = f"sorry, this is a bug in ppo-audit, not in your code: {type(error).__name__}: {error}"
+        return TargetReport(spec, "unknown", error=said, exit_code=OWN_BUG)
     return future.result()
 
 
-def _context() -> BaseContext:
+def of_workers() -> BaseContext:
     """Workers are forked from a server that has imported torch and never computed; elsewhere than on Linux spawned."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
@@ -68,6 +75,6 @@ def _context() -> BaseContext:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def own_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ppo-audit-", ignore_cleanup_errors=True) as name:
         yield Path(name)

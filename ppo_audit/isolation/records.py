@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import pickle
@@ -23,10 +24,22 @@ LONGEST_TEXT = 4000
 
 
 @dataclass(frozen=True)
+class Errand:
+    """A function of ours with its first arguments, by name: who asks need not import what measures."""
+
+    module: str
+    function: str
+    arguments: tuple[Any, ...] = ()
+
+    def __call__(self, spec: str, settings: Settings) -> Any:
+        return getattr(importlib.import_module(self.module), self.function)(*self.arguments, spec, settings)
+
+
+@dataclass(frozen=True)
 class Job:
     """What a worker is asked to do, and what earlier workers learnt of the same target.
 
-    `skip` is why rules that are not known are not to be run any more.
+    `skip` is why rules that are not known are not to be run any more. An `errand` is done instead of an audit.
     """
 
     spec: str
@@ -36,6 +49,7 @@ class Job:
     known: Mapping[str, Verdict] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
     skip: str | None = None
+    errand: Errand | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +83,27 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """What came of an errand."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why an errand cannot be done: the user's to hear."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Tampered:
     """What the target changed of what an audit stands on."""
 
     names: tuple[str, ...]
 
 
-Record: TypeAlias = Entered | Opened | Kept | Broke | Tampered | Finished
+Record: TypeAlias = Entered | Opened | Kept | Broke | Tampered | Finished | Brought | Refused
 
 _open, _write, _close = os.open, os.write, os.close
 

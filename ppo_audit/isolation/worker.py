@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ppo_audit.errors import UsageError
 from ppo_audit.findings import Outcome, Status
-from ppo_audit.isolation.records import Broke, Entered, Finished, Job, Kept, Tampered, append
+from ppo_audit.isolation.records import Broke, Brought, Entered, Finished, Job, Kept, Refused, Tampered, append
 from ppo_audit.journal import Opened, Verdict
 from ppo_audit.rules import catalogue
 
@@ -75,9 +76,9 @@ def work(job: Job) -> None:
 
     journal, end, pid = FileJournal(job, ground()), os.killpg, os.getpid()
     try:
-        entry = audit_entry(job.spec, job.settings, journal)
+        last = _brought(job) if job.errand else Finished(audit_entry(job.spec, job.settings, journal))
         journal.mend()
-        append(job.journal, Finished(entry))
+        append(job.journal, last)
     except BaseException as error:
         journal.mend()
         traceback.print_exc()
@@ -86,6 +87,15 @@ def work(job: Job) -> None:
     with contextlib.suppress(Exception):
         sys.stdout.flush()
     end(pid, signal.SIGKILL)
+
+
+def _brought(job: Job) -> Brought | Refused:
+    """What comes of the errand; what the user asked for and cannot be had is no fault of ours."""
+    assert job.errand is not None
+    try:
+        return Brought(job.errand(job.spec, job.settings))
+    except UsageError as error:
+        return Refused(str(error))
 
 
 def _settle(output: Path) -> None:

@@ -82,7 +82,10 @@ def _marked(entry: TargetReport, offer: Sequence[Waiver], today: datetime.date) 
 def _accepted(finding: Finding, holding: Sequence[Waiver]) -> Finding:
     if not holding:
         return finding
-    return dataclasses.replace(finding, waiver=f"{holding[0].reason} ({holding[0].origin})")
+    first = holding[0]
+    return dataclasses.replace(
+        finding, waiver=f"{first.reason} ({first.origin})", is_waived_inline=first.file is not None
+    )
 
 
 def _outcome(outcome: Outcome, findings: Iterable[Finding]) -> Outcome:

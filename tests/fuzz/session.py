@@ -17,6 +17,7 @@ import typer.main
 from ppo_audit import cli, rules
 from ppo_audit.errors import UsageError
 from ppo_audit.findings import Outcome, Report, Status, TargetReport
+from ppo_audit.isolation.records import Errand
 from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings
 from tests.reports.samples import GUESSED, LOSS, OVERFLOW, SIGN_FLIP
@@ -122,11 +123,17 @@ def _stubbed(stub: Stub) -> Iterator[None]:
         put("ppo_audit.api.audit_targets", stub.audit)
         put("ppo_audit.api.profile_of", stub.profile)
         put("ppo_audit.training._asked", _refused)
-        put("ppo_audit.gate.snapshot.take", _refused)
-        put("ppo_audit.gate.verdict.against", _refused)
+        put("ppo_audit.commands.snapshot.in_worker", _at_once)
+        put("ppo_audit.isolation.errand.in_worker", _at_once)
+        put("ppo_audit.gate.errands.take", _refused)
+        put("ppo_audit.gate.errands.judged", _refused)
         put("ppo_audit.selftest.run", list)
         put("ppo_audit.selftest.run_generated", lambda every: [])
         yield
+
+
+def _at_once(errand: Errand, spec: str, settings: Settings) -> object:
+    return errand(spec, settings)
 
 
 def _refused(*asked: object) -> None:

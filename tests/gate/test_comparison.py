@@ -10,7 +10,9 @@ from ppo_audit import cli
 from ppo_audit.corpus import catalogue
 from ppo_audit.errors import UsageError
 from ppo_audit.gate.compare import region
+from ppo_audit.gate.revisions import LOSSES
 from ppo_audit.gate.store import folded, read, unfolded
+from ppo_audit.reference import losses
 
 LABELS = {
     "advantage": ("A<0", "A<0", "A<0", "A>0", "A>0", "A>0"),
@@ -96,3 +98,41 @@ def test_what_is_no_snapshot_is_refused(tmp_path):
         read(tmp_path / "x.json")
     with pytest.raises(UsageError, match="cannot be read"):
         read(tmp_path / "y.json")
+
+
+def test_a_loss_is_compared_with_a_published_one(target, capsys):
+    assert run("diff", "loss.py:loss", "reference:ppo-clip") == 0
+    assert run("diff", "loss.py:loss", "reference:ppo_dual_clip") == 1
+    assert "A<0, ratio above 3" in capsys.readouterr().out
+    assert run("diff", "loss.py:loss", "reference:ppo_dula_clip") == 2
+    assert "Did you mean `ppo_dual_clip`?" in capsys.readouterr().err
+
+
+def test_published_losses_are_those_of_the_reference():
+    own = [name for name, value in vars(losses).items() if getattr(value, "__module__", "") == losses.__name__]
+    assert sorted(own) == sorted(LOSSES)
+
+
+def test_a_target_has_its_settings_from_the_configuration(target, capsys):
+    target.write_text(target.read_text().replace("old_log_prob", "lp_kept").replace("logp_old", "lp_kept"))
+    configured = '[targets."loss.py:loss"]\nset = { clip = 0.5 }'
+    target.with_name("ppo-audit.toml").write_text(configured)
+    assert run("snapshot", "loss.py:loss") == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["values"] == [["clip", 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("print('chatter'); return -(log_prob * advantage).mean()", 0, ""),
+        ("import os; os._exit(0)", 2, "ended the process with exit code 0"),
+        ("import os; os.kill(os.getpid(), 9)", 3, "SIGKILL"),
+        ("raise ValueError('no')", 2, "ValueError: no"),
+    ],
+)
+def test_a_snapshot_is_taken_where_its_target_harms_nobody(target, capsys, body, code, said):
+    target.write_text(f"def loss(log_prob, old_log_prob, advantage):\n    {body}\n")
+    assert run("snapshot", "loss.py:loss") == code
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "chatter" not in told.out

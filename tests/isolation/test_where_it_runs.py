@@ -15,6 +15,8 @@ import pytest
 import torch
 
 import ppo_audit
+from ppo_audit.findings import Outcome, Status, TargetReport
+from ppo_audit.isolation import pool
 from ppo_audit.settings import Settings
 from tests.targets.hostile.cases import FOLDER
 
@@ -37,6 +39,20 @@ def test_reports_are_the_same_but_for_times():
     words = (f"{FOLDER}/good.py:sound", f"{FOLDER}/good.py:faulty", "--select", "PPO0,PPO1", "--format", "json")
     without_times = lambda text: [line for line in text.splitlines() if not any(f'"{name}"' in line for name in TIMES)]
     assert without_times(check(*words, "--jobs", "2")) == without_times(check(*words, "--in-process"))
+
+
+def test_an_error_of_ours_beside_a_worker_costs_that_target_alone(monkeypatch):
+    def breaks(spec, *others):
+        if spec == "bad:loss":
+            raise ZeroDivisionError("division by zero")
+        return TargetReport(spec, "loss", outcomes=(Outcome("PPO001", "runs", Status.PASSED),))
+
+    monkeypatch.setattr(pool, "audit_in_workers", breaks)
+    report = pool.audit_isolated(["good:loss", "bad:loss"], Settings(), jobs=2)
+    assert report.exit_code == 4
+    assert [entry.exit_code for entry in report.targets] == [0, 4]
+    assert "bug in ppo-audit" in report.targets[1].error
+    assert report.targets[0].outcomes[0].status is Status.PASSED
 
 
 def test_the_parent_never_imports_torch():

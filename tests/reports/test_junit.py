@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
-import xmlschema
 from junitparser import JUnitXml, TestCase
 from syrupy.assertion import SnapshotAssertion
 
 from ppo_audit.findings import Report, Severity
 from ppo_audit.reports import junit
 from tests.reports.samples import LOSS, REPORTS, TRAPS, many, report, with_text
-
-SCHEMA = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
+from tests.reports.schemas import JUNIT
 
 
 def read(given: Report) -> JUnitXml:
     text = junit.render(given)
-    SCHEMA.validate(text)
+    JUNIT.validate(text)
     return JUnitXml.fromstring(text.encode())
 
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import gzip
 import json
-from pathlib import Path
 
-import jsonschema
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from ppo_audit.findings import Fix, Location, Report
 from ppo_audit.reports import sarif
 from tests.reports.samples import CLEAN, LOSS, OVERFLOW, REPORTS, TRAPS, many, report, with_text
+from tests.reports.schemas import validator
 
-SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "sarif-schema-2.1.0.json"
+MOST_RESULTS, MOST_RULES, LARGEST_FILE = 5_000, 25_000, 10 * 1024**2
+"""Results shown, rules of a run, and bytes of the compressed file."""
 DIFF = "--- a.py\n+++ a.py\n@@ -40,3 +40,3 @@\n before\n-    ratio = bad\n+    ratio = good\n after"
-
-
-@functools.cache
-def validator() -> jsonschema.Draft7Validator:
-    return jsonschema.Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 def run(given: Report) -> dict:
@@ -51,8 +46,16 @@ def test_it_validates_and_is_utf8_whatever_the_target_says(text: str):
     assert "\\ud800" not in sarif.render(report(with_text(text))).replace("\\\\ud800", "")
 
 
-def test_two_hundred_findings_validate():
-    assert len(run(many(200))["results"]) == 200
+def test_two_hundred_findings_stay_within_what_github_takes():
+    found = run(many(200))
+    assert len(found["results"]) == 200 <= MOST_RESULTS
+    assert len(found["tool"]["driver"]["rules"]) <= MOST_RULES
+    assert len(gzip.compress(sarif.render(many(200)).encode())) <= LARGEST_FILE
+
+
+def test_a_comment_suppresses_in_the_source_and_a_file_from_outside():
+    kinds = [result(waiver="known", is_waived_inline=inline)["suppressions"][0]["kind"] for inline in (True, False)]
+    assert kinds == ["inSource", "external"]
 
 
 class TestResult:
