@@ -86,12 +86,13 @@ class Op:
 
 
 class Read(NamedTuple):
-    """A read that leaves torch: the value may steer a Python decision."""
+    """A read that leaves torch: the value may steer a Python decision. `at` operations were recorded before it."""
 
     name: str
     value: int
     site: Site | None
     in_target: bool
+    at: int
 
 
 @dataclass
@@ -116,10 +117,10 @@ class Trace:
 
     def aliases(self, tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         """Known tensors on the same storage, which an in-place write changes too."""
-        pointer = tensor.untyped_storage().data_ptr()
+        pointer = _memory(tensor)
         for number in set(self.current.values()):
             other = self.tensors[number]
-            if other is not tensor and other.untyped_storage().data_ptr() == pointer:
+            if other is not tensor and pointer is not None and _memory(other) == pointer:
                 yield other
 
     def clear(self) -> None:
@@ -143,7 +144,7 @@ class Trace:
         ]
         return Trace(
             renumbered,
-            [read._replace(value=fresh[read.value]) for read in self.reads if read.value in fresh],
+            [read._replace(value=fresh[read.value], at=read.at - start) for read in self.reads if read.value in fresh],
             [self.tensors[number] for number in kept],
             {key: fresh[number] for key, number in self.current.items() if number in fresh},
         )
@@ -195,7 +196,7 @@ class Recorder(TorchFunctionMode):
         out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
         site = site_of(frame.f_code, frame.f_lasti) if frame else None
         if name in READS:
-            self.trace.reads.extend(Read(name, value, site, via is None) for value in inputs[:1])
+            self.trace.reads.extend(Read(name, value, site, via is None, len(self.trace.ops)) for value in inputs[:1])
         outputs = self._written(name, args, kwargs, out)
         if outputs:
             self.trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
@@ -216,6 +217,14 @@ class Recorder(TorchFunctionMode):
         touched = [alias for target in targets for alias in self.trace.aliases(target)]
         unique = {id(tensor): tensor for tensor in (*outputs, *targets, *touched)}
         return tuple(self.trace.write(tensor) for tensor in unique.values())
+
+
+def _memory(tensor: torch.Tensor) -> int | None:
+    """Where a tensor's numbers lie; None for one that stands for many, as inside `vmap`."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except NotImplementedError:
+        return None
 
 
 def name_of(func: Callable[..., Any]) -> str:

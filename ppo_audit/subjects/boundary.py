@@ -12,6 +12,9 @@ from ppo_audit.recording.trace import Op, OpKey, Trace
 
 POLICY_PARAMETERS = frozenset("mean log_std std logits".split())
 OLD_PARAMETERS = frozenset("old_mean old_log_std old_std old_logits".split())
+UNCHANGED = frozenset("neg negative unsqueeze squeeze view reshape".split())
+"""What is done to an advantage without changing it: the sign belongs to the loss, the shape to the target."""
+
 REDUCTIONS = frozenset(("sum", "mean", "squeeze", "view", "reshape", "flatten"))
 
 
@@ -116,6 +119,6 @@ def effective_advantage(
     region = [op for op in ends if roles.get(op.outputs[0], NONE) & wanted and "log_prob" not in roles[op.outputs[0]]]
     makers = {op.outputs[0]: op for op in region}
     made = makers.get(dominator(trace, starts, frontier, region) or -1)
-    while made is not None and plain(made.name) in ("neg", "negative"):  # the sign belongs to the loss
+    while made is not None and plain(made.name) in UNCHANGED:
         made = makers.get(made.inputs[0])
     return made

@@ -308,15 +308,19 @@ def _agree(parameter: torch.Tensor, expected: torch.Tensor | None, found: torch.
 def replayed_subject(target: str, program: Program, seed: int = 0) -> Subject:
     """The program as a subject; its number of rows is that of the recording unless rows are seen to be free."""
     rows = program.recorded()[_leading(program)]
+    is_free = sizes_are_free(program, 0)
+    layout = _layout(program)
+    if is_free and len(layout.tail) == 1 and layout.tail != (1,) and sizes_are_free(program, 1):
+        layout = replace(layout, name="tokens, as recorded").single()
     return Subject(
         target,
         "trainer",
         functools.partial(replay, program),
         dict(program.boundary.reasons),
         frozenset(program.boundary.numbers),
-        _layout(program),
+        layout,
         origins=_origins(program),
-        capacity=None if rows_are_free(program) else len(rows),
+        capacity=None if is_free else len(rows),
         is_at_old_policy=program.is_at_old_policy,
         seed=seed,
     )
@@ -333,20 +337,36 @@ def _origins(program: Program) -> dict[str, Op]:
     return {role: made[numbers[0]] for role, numbers in program.boundary.numbers.items() if numbers[0] in made}
 
 
-def rows_are_free(program: Program) -> bool:
-    """Whether another number of rows can be replayed: nobody read it, and a doubled batch is a mean or a sum."""
-    inside = {number for op in program.ops for number in (*op.inputs, *op.outputs)}
-    if any(read.name in SHAPE_READS and read.in_target and read.value in inside for read in program.trace.reads):
+def sizes_are_free(program: Program, dim: int) -> bool:
+    """Whether other rows, or tokens, can be replayed: nobody counted them, and twice as many are a mean or a sum."""
+    if _reads_a_size(program):
         return False
-    doubled = {
-        role: torch.cat([value, value]) for role, value in program.recorded().items() if isinstance(value, torch.Tensor)
-    }
+    tail = program.recorded()[_leading(program)].shape[1:]
+    more = lambda value: torch.cat([value, value], dim) if dim == 0 or value.shape[1:] == tail else value
+    doubled = {role: more(value) for role, value in program.recorded().items()}
     try:
         twice = replay(program, doubled, torch.float64, {}, {}).loss.detach()
     except (RuntimeError, NotApplicable):  # a recorded size stands in the way
         return False
     once = replay(program, {}, torch.float64, {}, {}).loss.detach()
     return any(torch.allclose(twice, factor * once, rtol=1e-2, atol=1e-9) for factor in (1, 2))
+
+
+def _reads_a_size(program: Program) -> bool:
+    """Whether the target read a size of what the loss is made of, before the last place where it could enter."""
+    inside = {number for op in program.ops for number in (*op.inputs, *op.outputs)}
+    known = {id(op) for op in program.ops}
+    places = (index for index, op in enumerate(program.trace.ops) if id(op) in known and _may_hold_a_size(op, program))
+    last = max(places, default=-1)
+    reads = (read for read in program.trace.reads if read.name in SHAPE_READS and read.in_target)
+    return any(read.value in inside and read.at <= last for read in reads)
+
+
+def _may_hold_a_size(op: Op, program: Program) -> bool:
+    """Whether a size may have steered or scaled the operation: not once the loss is one number, scaled by no other."""
+    numbers = [leaf for leaf in tree_leaves((op.args, op.kwargs)) if isinstance(leaf, int | float)]
+    is_one_number = all(program.trace.tensors[number].numel() == 1 for number in (*op.inputs, *op.outputs))
+    return not is_one_number or any(number != 1 for number in numbers)
 
 
 def _layout(program: Program) -> Layout:

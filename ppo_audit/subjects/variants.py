@@ -107,6 +107,8 @@ def _averaging(subject: Subject) -> str:
 
 TOKEN_MEAN, SEQUENCE_MEAN = "mean over tokens", "mean over tokens, then over sequences"
 SEQUENCE_SUM, CONSTANT = "sum over tokens, mean over sequences", "divided by a constant length"
+GIVEN = "divided by a number from outside the loss"
+"""All that a recording shows of a constant, which may have been counted for its minibatch."""
 
 
 def length_weighting(subject: Subject) -> str | None:
@@ -119,7 +121,9 @@ def length_weighting(subject: Subject) -> str | None:
         return SEQUENCE_MEAN if torch.allclose(first, TOKENS * second, rtol=1e-4) else None
     if not torch.allclose(second, long[1, 0].abs(), rtol=1e-4):
         return TOKEN_MEAN
-    return SEQUENCE_SUM if abs(2 * float(second) - 1) < 1e-4 else CONSTANT
+    if abs(2 * float(second) - 1) < 1e-4:
+        return SEQUENCE_SUM
+    return GIVEN if subject.kind == "trainer" else CONSTANT
 
 
 def _penalty(subject: Subject) -> str:
