@@ -20,9 +20,10 @@ from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.evidence import REASONS, Named, NoRatio, find_boundary
 from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
+from ppo_audit.subjects.minibatches import agreed
 from ppo_audit.subjects.observed import observed
 from ppo_audit.subjects.polarity import with_measured_mask
-from ppo_audit.subjects.replayed import Program, handed_out, program_of, replay, replayed_subject, verify
+from ppo_audit.subjects.replayed import Program, handed_out, program_of, replayed_subject, verify
 from ppo_audit.subjects.run import named_outputs, total_of
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import existing_file, importable
@@ -154,12 +155,8 @@ def _agreed(spec: str, loss: Loss[Program]) -> list[Program]:
     """One program for each set of roles, which the later minibatches confirm; a single decline declines the loss."""
     if loss.declined:
         raise loss.declined[0]
-    firsts: dict[frozenset[str], Program] = {}
-    for program in loss.lifted:
-        first = firsts.setdefault(frozenset(program.boundary.numbers), program)
-        _cross_check(spec, first, program)
     is_at_old_policy = all(program.is_at_old_policy for program in loss.lifted)
-    return [dataclasses.replace(program, is_at_old_policy=is_at_old_policy) for program in firsts.values()]
+    return [dataclasses.replace(program, is_at_old_policy=is_at_old_policy) for program in agreed(spec, loss.lifted)]
 
 
 def _gravest(declined: Declined) -> UsageError:
@@ -210,20 +207,3 @@ def verified_program(capture: Capture, named: Named = ()) -> Program:
         raise error if "log_prob" in boundary.numbers else NoRatio() from error
     program = with_measured_mask(program)
     return handed_out(program) if capture.is_handed_out else program
-
-
-def _cross_check(spec: str, first: Program, later: Program) -> None:
-    """The first program on a later minibatch's values must give that minibatch's loss: nothing was baked in."""
-    if first is later:
-        return
-    values = later.recorded()
-    mine = first.recorded()
-    if {role: tuple(value.shape) for role, value in values.items()} != {r: tuple(v.shape) for r, v in mine.items()}:
-        return
-    run = replay(first, values, later.loss.dtype, {}, {})
-    if not torch.equal(run.loss.detach(), later.loss.detach()):
-        raise UsageError(
-            f"`{spec}` was recorded, but its loss depends on more than the recorded roles: replayed on a later "
-            f"minibatch it gives {run.loss.item():.9g} where the trainer had {later.loss.item():.9g}. It is declined "
-            f"rather than audited wrongly."
-        )
