@@ -26,9 +26,13 @@ class Recipe:
 RECIPES = {
     "stable_baselines3:PPO": Recipe("stable_baselines3", "ppo", "stable-baselines3"),
     "sb3_contrib:MaskablePPO": Recipe("sb3_contrib", "maskable_ppo", "sb3-contrib"),
+    "sb3_contrib:RecurrentPPO": Recipe("sb3_contrib", "recurrent_ppo", "sb3-contrib"),
     "skrl.agents.torch.ppo:PPO": Recipe("skrl", "ppo", "skrl"),
     "rsl_rl.algorithms:PPO": Recipe("rsl_rl", "ppo", "rsl-rl-lib"),
+    "torchrl.objectives:ClipPPOLoss": Recipe("torchrl", "clip_ppo", "torchrl"),
     "tianshou.algorithm:PPO": Recipe("tianshou", "ppo", "tianshou"),
+    "trl:GRPOTrainer": Recipe("trl", "grpo", "trl"),
+    "trl:RLOOTrainer": Recipe("trl", "rloo", "trl"),
 }
 """Target spec, as the trainer is imported -> how to start it."""
 

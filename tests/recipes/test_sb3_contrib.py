@@ -8,7 +8,10 @@ import torch
 from ppo_audit import audit
 from tests.recipes.verdicts import called, needs, verdict
 
-SPECS = {"sb3_contrib.ppo_mask.ppo_mask": "sb3_contrib:MaskablePPO"}
+SPECS = {
+    "sb3_contrib.ppo_mask.ppo_mask": "sb3_contrib:MaskablePPO",
+    "sb3_contrib.ppo_recurrent.ppo_recurrent": "sb3_contrib:RecurrentPPO",
+}
 MODULES = pytest.mark.parametrize("module", SPECS)
 pytestmark = needs("sb3_contrib:MaskablePPO")
 
@@ -26,9 +29,15 @@ def test_by_hand_ppo101_a_ratio_beyond_the_clip_has_no_finite_gradient(module):
     assert log_prob.grad.isnan().all()
 
 
-def test_by_hand_ppo202_one_advantage_normalised_is_nan():
-    normalised = called("sb3_contrib.ppo_mask.ppo_mask", "advantages = (", advantages=torch.tensor([3.0]))
-    assert normalised["advantages"].isnan().all()
+@MODULES
+def test_by_hand_ppo202_one_advantage_normalised_is_nan(module):
+    one = {"advantages": torch.tensor([3.0]), "mask": torch.tensor([True])}
+    assert called(module, "advantages = (", **one)["advantages"].isnan().all()
+
+
+def test_by_hand_ppo503_advantages_none_of_which_counts_are_nan():
+    none = {"advantages": torch.tensor([3.0, 4.0]), "mask": torch.tensor([False, False])}
+    assert called("sb3_contrib.ppo_recurrent.ppo_recurrent", "advantages = (", **none)["advantages"].isnan().all()
 
 
 @MODULES

@@ -39,7 +39,7 @@ def verdict(report: Report) -> str:
 
 
 MEASURED = frozenset(("variant", "reduction", "clip_range", "dual_clip", "normalisation", "terms")) | {
-    f"{term}_coefficient" for term in ("policy", "value", "entropy", "kl")
+    f"{term}_coefficient" for term in ("value", "entropy", "kl")
 }
 
 
@@ -64,11 +64,11 @@ def needs(spec: str) -> pytest.MarkDecorator:
 
 
 def called(module: str, statement: str, **names: Any) -> dict[str, Any]:
-    """The library's own assignment that begins with these words, executed on `names`; all names after it."""
+    """The library's own first assignment that begins with these words, executed on `names`; all names after it."""
     file = importlib.util.find_spec(module).origin
     source = Path(file).read_text(encoding="utf-8")
     assignments = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign)]
-    (found,) = (node for node in assignments if ast.get_source_segment(source, node).startswith(statement))
+    found = next(node for node in assignments if ast.get_source_segment(source, node).startswith(statement))
     space = {"torch": torch, "th": torch, **names}
     exec(compile(ast.Module([found], type_ignores=[]), file, "exec"), space)
     return space
