@@ -23,7 +23,7 @@ class Recipe:
     distribution: str
 
 
-RECIPES = {
+TRAINERS = {
     "stable_baselines3:PPO": Recipe("stable_baselines3", "ppo", "stable-baselines3"),
     "sb3_contrib:MaskablePPO": Recipe("sb3_contrib", "maskable_ppo", "sb3-contrib"),
     "sb3_contrib:RecurrentPPO": Recipe("sb3_contrib", "recurrent_ppo", "sb3-contrib"),
@@ -35,6 +35,13 @@ RECIPES = {
     "trl:RLOOTrainer": Recipe("trl", "rloo", "trl"),
 }
 """Target spec, as the trainer is imported -> how to start it."""
+
+RECIPES = TRAINERS | {
+    f"{spec.partition('.')[0]}:{spec.partition(':')[2]}": recipe
+    for spec, recipe in TRAINERS.items()
+    if "." in spec.partition(":")[0]
+}
+"""The same, also by the name of the library alone: `skrl:PPO`."""
 
 
 @dataclass(frozen=True)
