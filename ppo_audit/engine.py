@@ -102,7 +102,12 @@ def findings(subject: Judged, judgements: Sequence[Judgement], told: Told) -> li
         judgement for judgement in flagged if not any(judgement.page.rule.code in codes for codes in explained.values())
     ]
     found = [
-        _finding(root, explained[root.page.rule.code], told.qualified_name, _place(subject, root, told))
+        _finding(
+            root,
+            explained[root.page.rule.code],
+            told.qualified_name,
+            _place(subject, root, explained[root.page.rule.code], told),
+        )
         for root in roots
     ]
     return sorted(found, key=lambda finding: (finding.severity, finding.rule))
@@ -145,14 +150,14 @@ def _severity(judgement: Judgement) -> Severity:
     return judgement.page.rule.severity if judgement.violation.severity is None else judgement.violation.severity
 
 
-def _place(subject: Judged, judgement: Judgement, told: Told) -> Place:
+def _place(subject: Judged, judgement: Judgement, also: tuple[str, ...], told: Told) -> Place:
     """Where the violation comes from; nowhere if an earlier worker was lost while it was looked for."""
     stage = place_stage(told.variant, judgement.page.rule.code)
     assert judgement.violation is not None
     if told.journal.gave_up(stage):
         return NOWHERE
     told.journal.enter(stage)
-    return locate(subject, judgement.page, judgement.violation)
+    return locate(subject, judgement.page, replace(judgement.violation, explains=also))
 
 
 def _finding(judgement: Judgement, also: tuple[str, ...], qualified_name: str, place: Place) -> Finding:

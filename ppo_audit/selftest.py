@@ -35,7 +35,10 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A target of the self-test. `flagged`: the rules with a grave finding or part in one; `owner` should be first."""
+    """A target of the self-test. `flagged`: the rules with a grave finding or part in one; `owner` should be first.
+
+    `rank`: which of the lines that the finding names is the edited one, from 1; 0 where it names another, or is none.
+    """
 
     name: str
     base: str
@@ -43,17 +46,24 @@ class Cell:
     flagged: tuple[str, ...]
     is_owned: bool
     is_at_line: bool
+    rank: int
     false_alarms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Shares of the faults, and the number of false alarms on correct losses."""
+    """Shares of the faults, and the number of false alarms on correct losses.
+
+    `first` and `in_three` are shares of the flagged faults alone: of how many the edited line is named first, or among
+    the first three.
+    """
 
     faults: int
     flagged: float
     owned: float
     at_line: float
+    first: float
+    in_three: float
     correct: int
     false_alarms: int
     silent_rules: tuple[str, ...]
@@ -88,7 +98,7 @@ def cell(name: str) -> Cell:
 def _correct_cell(correct: catalogue.Correct) -> Cell:
     grave = _grave(correct.path, correct.attribute, correct.name)
     alarms = tuple(finding.rule for finding in grave if finding.rule not in correct.hazards)
-    return Cell(correct.name, correct.name, None, tuple(f.rule for f in grave), True, True, alarms)
+    return Cell(correct.name, correct.name, None, tuple(f.rule for f in grave), True, True, 0, alarms)
 
 
 def _fault_cell(fault: catalogue.Fault) -> Cell:
@@ -98,15 +108,15 @@ def _fault_cell(fault: catalogue.Fault) -> Cell:
     flagged = tuple(dict.fromkeys(rule for finding in found for rule in (finding.rule, *finding.also)))
     own = next((finding for finding in found if finding.rule == fault.rule), None)
     fresh = tuple(rule for rule in flagged if rule not in base.hazards or rule == fault.rule)
-    return Cell(fault.name, fault.base, fault.rule, fresh, own is not None, own is not None and _is_at(own, fault))
+    rank = _rank(own, catalogue.lines_of(fault))
+    return Cell(fault.name, fault.base, fault.rule, fresh, own is not None, rank > 0, rank)
 
 
-def _is_at(finding: Finding, fault: catalogue.Fault) -> bool:
-    return _is_on(finding, catalogue.lines_of(fault))
-
-
-def _is_on(finding: Finding, lines: set[int]) -> bool:
-    return any(place is not None and place.line in lines for place in (finding.location, *finding.alternatives))
+def _rank(finding: Finding | None, lines: set[int]) -> int:
+    """Which of the lines that a finding names is one of these, from 1; 0 for none."""
+    places = () if finding is None else (finding.location, *finding.alternatives)
+    named = list(dict.fromkeys(place.line for place in places if place is not None))
+    return next((index for index, line in enumerate(named, start=1) if line in lines), 0)
 
 
 def _grave(path: Path, attribute: str, name: str) -> list[Finding]:
@@ -133,6 +143,7 @@ class Generated:
     flagged: tuple[str, ...]
     is_owned: bool
     is_at_line: bool
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,8 @@ class GeneratedFigures:
     owned: float
     unowned: int
     at_line: float
+    first: float
+    in_three: float
     designs: int
     accused: int
     equivalent: int
@@ -170,7 +183,8 @@ def generated_cell(mutant: mutation.Mutant) -> Generated:
         proof=proof,
         flagged=tuple(dict.fromkeys(rule for finding in found for rule in (finding.rule, *finding.also))),
         is_owned=bool(own),
-        is_at_line=any(_is_on(finding, {mutant.line}) for finding in own or found),
+        is_at_line=any(_rank(finding, {mutant.line}) for finding in own or found),
+        rank=_rank(next(iter(own or found), None), {mutant.line}),
     )
 
 
@@ -194,11 +208,19 @@ def generated_figures(cells: Sequence[Generated]) -> GeneratedFigures:
         owned=sum(each.is_owned for each in owned) / max(len(owned), 1),
         unowned=len(faults) - len(owned),
         at_line=sum(each.is_at_line for each in faults) / max(len(faults), 1),
+        first=_ranked(faults, 1),
+        in_three=_ranked(faults, 3),
         designs=len(designs),
         accused=sum(bool(each.flagged) for each in designs),
         equivalent=sum(each.proof.verdict == "equivalent" for each in cells),
         stillborn=sum(each.proof.verdict == "stillborn" for each in cells),
     )
+
+
+def _ranked(faults: Sequence[Cell] | Sequence[Generated], most: int) -> float:
+    """The share of the flagged faults whose edited line is among the first few that are named."""
+    flagged = [each for each in faults if each.flagged]
+    return sum(0 < each.rank <= most for each in flagged) / max(len(flagged), 1)
 
 
 def worse_generated(before: Sequence[Mapping[str, Any]], cells: Sequence[Generated]) -> list[str]:
@@ -222,8 +244,15 @@ def _lost_of(was: Mapping[str, Any], new: Generated) -> list[str]:
         "no longer flagged": bool(was["flagged"]) and not new.flagged,
         "no longer flagged by an owner": was["is_owned"] and not new.is_owned,
         "no longer at its line": was["is_at_line"] and not new.is_at_line,
+        "its line is named later": _is_later(was, new),
     }
     return [what for what, is_so in lost.items() if is_so][:1]
+
+
+def _is_later(was: Mapping[str, Any], new: Cell | Generated) -> bool:
+    """Whether the edited line was named, and is now named after others or not at all."""
+    before = was.get("rank", 0)  # what was stored before ranks were kept has none
+    return bool(before) and not 0 < new.rank <= before
 
 
 def generated_table(cells: Sequence[Generated]) -> list[str]:
@@ -232,6 +261,7 @@ def generated_table(cells: Sequence[Generated]) -> list[str]:
     lines = [
         f"{found.faults} generated faults: {found.flagged:.1%} flagged, {found.owned:.1%} by an owning rule "
         f"({found.unowned} without one), {found.at_line:.1%} at the edited line",
+        f"of the flagged, the edited line is named first in {found.first:.1%}, within three in {found.in_three:.1%}",
         f"{found.designs} generated designs that are no faults: {found.accused} accused at or above serious",
         f"{found.equivalent} mutants equal to their base and {found.stillborn} that cannot run are left out",
     ]
@@ -262,13 +292,15 @@ def figures(cells: Sequence[Cell]) -> Figures:
         flagged=share(bool(each.flagged) for each in faults),
         owned=share(each.is_owned for each in faults),
         at_line=share(each.is_at_line for each in faults),
+        first=_ranked(faults, 1),
+        in_three=_ranked(faults, 3),
         correct=len(correct),
         false_alarms=sum(len(each.false_alarms) for each in correct),
         silent_rules=tuple(code for code in rules() if code not in seen),
     )
 
 
-def worse(before: Sequence[Mapping[str, object]], cells: Sequence[Cell]) -> list[str]:
+def worse(before: Sequence[Mapping[str, Any]], cells: Sequence[Cell]) -> list[str]:
     """What a stored matrix had and this one has lost: an owner, a line, or the silence of a correct loss."""
     now = {each.name: each for each in cells}
     lost = []
@@ -280,6 +312,8 @@ def worse(before: Sequence[Mapping[str, object]], cells: Sequence[Cell]) -> list
             lost.append(f"{new.name}: no longer flagged by {new.owner}")
         elif old["is_at_line"] and not new.is_at_line:
             lost.append(f"{new.name}: {new.owner} no longer at its line")
+        elif _is_later(old, new):
+            lost.append(f"{new.name}: its line is named later")
         elif new.false_alarms and not old["false_alarms"]:
             lost.append(f"{new.name}: false alarm by {', '.join(new.false_alarms)}")
     return lost
@@ -291,6 +325,7 @@ def table(cells: Sequence[Cell]) -> list[str]:
     lines = [
         f"{found.faults} written faults: {found.flagged:.1%} flagged, {found.owned:.1%} by the owning rule, "
         f"{found.at_line:.1%} at the edited line",
+        f"of the flagged, the edited line is named first in {found.first:.1%}, within three in {found.in_three:.1%}",
         f"{found.correct} correct losses and helpers: {found.false_alarms} false alarms at or above serious",
         f"{len(found.silent_rules)} rules never seen to "
         f"flag{': ' * bool(found.silent_rules)}{', '.join(found.silent_rules)}",

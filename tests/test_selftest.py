@@ -40,8 +40,8 @@ def test_the_stored_sample_is_what_the_seed_gives():
 
 
 DIFFERS = mutation.Proof("differs", 25, 1.0)
-MUTANT = selftest.Generated("a:1:0 slip", True, ("PPO102",), "min", "max", DIFFERS, ("PPO102",), True, True)
-DESIGN = selftest.Generated("a:1:0 design", False, (), "0.2", "0.1", DIFFERS, (), False, False)
+MUTANT = selftest.Generated("a:1:0 slip", True, ("PPO102",), "min", "max", DIFFERS, ("PPO102",), True, True, 1)
+DESIGN = selftest.Generated("a:1:0 design", False, (), "0.2", "0.1", DIFFERS, (), False, False, 0)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ DESIGN = selftest.Generated("a:1:0 design", False, (), "0.2", "0.1", DIFFERS, ()
         (MUTANT, []),
         (replace(MUTANT, flagged=(), is_owned=False), ["a:1:0 slip: no longer flagged"]),
         (replace(MUTANT, flagged=("PPO104",), is_owned=False), ["a:1:0 slip: no longer flagged by an owner"]),
-        (replace(MUTANT, is_at_line=False), ["a:1:0 slip: no longer at its line"]),
+        (replace(MUTANT, is_at_line=False, rank=0), ["a:1:0 slip: no longer at its line"]),
+        (replace(MUTANT, rank=2), ["a:1:0 slip: its line is named later"]),
         (replace(MUTANT, new="sum"), ["a:1:0 slip: not in the stored sample"]),
         (replace(DESIGN, flagged=("PPO104",)), ["a:1:0 design: false alarm by PPO104"]),
     ],
@@ -66,8 +67,8 @@ def test_figures_of_the_generated_leave_out_what_proves_nothing():
     assert (found.faults, found.flagged, found.equivalent, found.designs, found.accused) == (1, 1.0, 1, 1, 0)
 
 
-OWNED = selftest.Cell("no_clip", "plain_min", "PPO102", ("PPO102",), is_owned=True, is_at_line=True)
-SILENT = selftest.Cell("plain_min", "plain_min", None, (), is_owned=True, is_at_line=True)
+OWNED = selftest.Cell("no_clip", "plain_min", "PPO102", ("PPO102",), is_owned=True, is_at_line=True, rank=1)
+SILENT = selftest.Cell("plain_min", "plain_min", None, (), is_owned=True, is_at_line=True, rank=0)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,8 @@ SILENT = selftest.Cell("plain_min", "plain_min", None, (), is_owned=True, is_at_
     [
         ([OWNED, SILENT], []),
         ([replace(OWNED, is_owned=False, is_at_line=False), SILENT], ["no_clip: no longer flagged by PPO102"]),
-        ([replace(OWNED, is_at_line=False), SILENT], ["no_clip: PPO102 no longer at its line"]),
+        ([replace(OWNED, is_at_line=False, rank=0), SILENT], ["no_clip: PPO102 no longer at its line"]),
+        ([replace(OWNED, rank=3), SILENT], ["no_clip: its line is named later"]),
         ([OWNED, replace(SILENT, false_alarms=("PPO104",))], ["plain_min: false alarm by PPO104"]),
         ([SILENT], ["no_clip: gone from the corpus"]),
     ],

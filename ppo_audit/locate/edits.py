@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ppo_audit.recording.graph import plain
-from ppo_audit.recording.trace import Intervention, Op, OpKey
+from ppo_audit.recording.trace import EVERY, Intervention, Op, OpKey
+from ppo_audit.subjects.run import Borrowed
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -21,15 +22,28 @@ class Edit:
 
     op: Op
     text: str
-    replacement: Intervention
+    replacement: Intervention | Borrowed
     turns: bool = False
     """Whether it turns a difference or an exponent round."""
     others: tuple[OpKey, ...] = ()
     """Further calls that are replaced alike."""
+    lender: OpKey | None = None
+    """The call that makes what the replacement borrows, where that is not given as it is needed."""
+
+    argument: str = ""
+    """The keyword or position of what it changes: a variable that holds it alone is edited where it is set."""
 
     @property
-    def interventions(self) -> dict[OpKey, Intervention]:
-        return dict.fromkeys((self.op.key, *self.others), self.replacement)
+    def interventions(self) -> dict[OpKey, Intervention | Borrowed]:
+        replaced = dict.fromkeys((_place_of(self.op), *self.others), self.replacement)
+        if self.lender is None or not isinstance(self.replacement, Borrowed):
+            return replaced
+        return {self.lender: self.replacement.keeping, **replaced}
+
+
+def _place_of(op: Op) -> OpKey:
+    """All calls at the place of this one, as an edit of the source changes them; the one alone inside torch's code."""
+    return op.key if op.via else op.key._replace(occurrence=EVERY)
 
 
 def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
@@ -55,7 +69,7 @@ def edits_of(op: Op, shapes: tuple[torch.Size, ...]) -> Iterator[Edit]:
         yield Edit(op, "its branches swapped", lambda func, args, kwargs: func(args[0], args[2], args[1], **kwargs))
     if pairs and len(set(shapes)) == 2 and len({shape.numel() for shape in shapes}) == 1:
         yield Edit(op, "both operands in one shape", _same_shape)
-    if name == "mean":
+    if name == "mean" and (len(op.args) > 1 or op.kwargs or any(len(shape) > 1 for shape in shapes)):
         yield Edit(op, "a sum over the last dimension, then the mean", _sum_last)
     if op.via == "entropy":
         summed: Intervention = lambda func, args, kwargs: func(*args, **kwargs).sum(-1)
@@ -130,6 +144,9 @@ OPPOSITES: dict[str, Callable[..., Any]] = {
     "fmin": torch.maximum,
 }
 SWAPS: dict[str, Callable[..., Any]] = {
+    "exp2": torch.exp,
+    "log2": torch.log,
+    "log10": torch.log,
     "add": _reflected(torch.sub),
     "iadd": _reflected(torch.sub),
     "sub": _reflected(torch.add),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Violation
 from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_of
+from ppo_audit.locate.effects import alike, effects, probes
+from ppo_audit.locate.insertions import Scene, exchanges, insertions_of
 from ppo_audit.locate.mending import mended
 from ppo_audit.locate.place import Place
-from ppo_audit.locate.source import location_of
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, operands, plain
-from ppo_audit.recording.terms import ADDITIONS
-from ppo_audit.recording.trace import Op
+from ppo_audit.locate.source import location_of, setting_of
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
+from ppo_audit.recording.trace import Op, OpKey
 from ppo_audit.rules import Page, catalogue, load_check
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.run import Run
@@ -25,71 +26,72 @@ BUDGET = 120
 """Edits tried at the most for one violation."""
 MOST_ALTERNATIVES = 2
 """Lines named at the most where an edit has the same effect."""
-GUARDS = ("PPO104", "PPO102", "PPO103", "PPO206", "PPO301", "PPO401")
+GUARDS = ("PPO104", "PPO102", "PPO103", "PPO105", "PPO206", "PPO301", "PPO302", "PPO303", "PPO401")
 """Rules that a cure may not break: an edit that kills the loss cures everything."""
 
 
 def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site the rule names."""
-    if violation.place is not None:
-        return Place(violation.place)
     if isinstance(subject, Helper):
-        return mended(subject, page, violation)
+        return Place(violation.place) if violation.place else mended(subject, page, violation)
+    if violation.place is not None and page.rule.family in OBSERVED:
+        return Place(violation.place)
     sites = subject.anatomy.sites
     is_credit = page.rule.family in ("advantages", "groups")
     names = (violation.site, *(("effective_advantage",) if is_credit else ()), "policy_reduction", "total")
     named = next((sites[name] for name in names if name in sites), None)
+    seen = violation.place or _location(named)
     if page.rule.code in HAZARDS:
-        return Place(_location(named, subject))
-    cure = _cure(subject, page, violation)
+        return Place(seen)
+    candidates = list(islice(_candidates(subject, page, violation), BUDGET))
+    cure = _cure(subject, page, violation, candidates)
     if cure is None:
-        return Place(_location(named, subject))
+        return Place(seen)
     proof = f"With {cure.text}, the violation is gone and no guard rule is newly broken."
-    return Place(_location(cure.op, subject), proof, alternatives=tuple(_alternatives(cure, subject)))
+    first, *others = islice(_places(cure, candidates, subject), 1 + MOST_ALTERNATIVES)
+    return Place(first, proof, alternatives=tuple(others))
 
 
-def _alternatives(cure: Edit, subject: Subject) -> Iterator[Location]:
-    """Where the sign may be lost as well: turned round in a sum, it can be turned round anywhere on the way to its
-    term.
-
-    The term is linear there, so that no trial is needed.
-    """
-    if plain(cure.op.name) not in ADDITIONS or cure.op.site is None:
-        return
-    run = subject.run(subject.rows(subject.capacity or 8))
-    turned = [chain for part in subject.parts(run) if (chain := _behind_second_operand(part.ops, cure.op))]
-    sites = [op.site for op in turned[0] if op.site is not None] if len(turned) == 1 else []
-    places = {place.line: place for place in map(location_of, sites)}
-    places.pop(location_of(cure.op.site).line, None)
-    yield from islice(places.values(), MOST_ALTERNATIVES)
+def _places(cure: Edit, candidates: Sequence[Edit], subject: Subject) -> Iterator[Location]:
+    """The line of the cure, then the others where an edit does the same to the loss, in the order of their trial."""
+    yield from _lines_of(cure)
+    batches = probes(subject)
+    cured = effects(subject.repaired(cure.interventions), batches)
+    named = {place.line for place in _lines_of(cure)}
+    for edit in candidates:
+        fresh = [place for place in _lines_of(edit) if place.line not in named]
+        if fresh and alike(cured, effects(subject.repaired(edit.interventions), batches)):
+            named.update(place.line for place in fresh)
+            yield from fresh
 
 
-def _behind_second_operand(chain: Sequence[Op], addition: Op) -> Sequence[Op]:
-    """The rest of a term's chain, where the term is what the addition adds or subtracts."""
-    for index, op in enumerate(chain[:-1]):
-        if op.key == addition.key and operands(op)[1] in chain[index + 1].outputs:
-            return chain[index + 1 :]
-    return ()
+def _lines_of(edit: Edit) -> list[Location]:
+    """Where one would edit: the variable that a call takes an argument from, then the call."""
+    site = edit.op.site
+    setting = setting_of(site, edit.argument) if site is not None and edit.argument else None
+    return [place for place in (setting, _location(edit.op)) if place is not None]
 
 
+OBSERVED = frozenset(("target", "precision", "gradient-flow"))
+"""Families whose rules see a fault happen: an exception, a write, a leak."""
 HAZARDS = frozenset(("PPO101", "PPO109", "PPO201", "PPO202", "PPO207", "PPO208", "PPO307"))
 """Rules whose site is the quantity itself: the code there does what it says, and saying it is the problem."""
 
 
-def _cure(subject: Subject, page: Page, violation: Violation) -> Edit | None:
+def _cure(subject: Subject, page: Page, violation: Violation, candidates: Sequence[Edit]) -> Edit | None:
     check = load_check(page)
     guards = [load_check(catalogue()[code]) for code in GUARDS if code in catalogue() and code != page.rule.code]
     guards = [guard for guard in guards if not _flags(guard, subject)]
     explained = [load_check(catalogue()[code]) for code in violation.explains if code in catalogue()]
     partial: Edit | None = None
-    for edit in islice(_candidates(subject, page, violation), BUDGET):
+    for edit in candidates:
         mended = subject.repaired(edit.interventions)
         if not _passes(check, mended) or any(_flags(guard, mended) for guard in guards) or _gives_up(subject, mended):
             continue
         if not any(_flags(other, mended) for other in explained):
             return edit
         partial = partial or edit
-    return partial
+    return partial if violation.place is None else None
 
 
 def _gives_up(subject: Subject, mended: Subject) -> bool:
@@ -123,6 +125,7 @@ def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[
     """
     run = subject.run(subject.rows(subject.capacity or 8))
     ops = _ordered(subject, run, page, violation)
+    scene = Scene(subject, run, subject.roles_of(run))
     for op in ops:
         if not _is_site(op, subject, "clip", "value_clip") or page.rule.code in SATURATION:
             is_given = _is_site(op, subject, "ratio", "log_ratio") and "log_prob" not in subject.cuts
@@ -132,8 +135,11 @@ def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[
     for op in ops:
         if any(run.trace.tensors[number].is_floating_point() for number in op.outputs):
             yield from (stops_of(op) if page.rule.family == "gradient-flow" else signs_of(op))
-    for op, *alike in _spreads(ops, subject.roles_of(run)):
-        yield from squares_of(op, tuple(alike))
+    for op in ops:
+        yield from insertions_of(op, scene)
+    yield from exchanges(ops, scene)
+    for op, *others in _spreads(ops, subject.roles_of(run)):
+        yield from squares_of(op, tuple(others))
 
 
 SATURATION = frozenset(("PPO303", "PPO304"))
@@ -160,14 +166,49 @@ LOG_SPREADS = frozenset(("log_std", "old_log_std", "ref_log_std"))
 
 
 def _ordered(subject: Subject, run: Run, page: Page, violation: Violation) -> Sequence[Op]:
-    """The operations to edit, without those a role's own tensor comes from: a rule that sets it judges what follows."""
+    """The operations to edit: the named one, those of the violated term from the loss down, what makes its roles.
+
+    Left out is what a role's own tensor comes from where the rule sets the role, and so judges what follows.
+    """
     given = set(run.numbers.values()) | (_effective(subject, run) if _sets_advantage(page) else set())
-    sliced = backward_slice(run.trace, [run.total], stop=given)[::-1]
+    term = _of_term(subject, run, given, TERM_OF.get(page.rule.family, violation.site))
+    upstream = _theirs(backward_slice(run.trace, _made(subject, run)))
     named = subject.anatomy.sites.get(violation.site)
-    theirs = [op for op in sliced if op.site is not None and not is_own(op.site.file)]
+    theirs = _theirs(backward_slice(run.trace, [run.total], stop=given))
     first = [op for op in theirs if named is not None and op.key == named.key]
     roles = subject.roles_of(run)
-    return [*first, *(op for op in theirs if op not in first and roles.get(op.outputs[0]))]
+    rest = [op for op in (*theirs, *upstream) if not term or op.key in term or op in upstream]
+    return list({op.key: op for op in (*first, *(op for op in rest if roles.get(op.outputs[0])))}.values())
+
+
+def _theirs(ops: Sequence[Op]) -> list[Op]:
+    """The operations that stand in the target's code, the last one first."""
+    return [op for op in reversed(ops) if op.site is not None and not is_own(op.site.file)]
+
+
+TERM_OF = {
+    "ratio": "policy",
+    "clip": "policy",
+    "advantages": "policy",
+    "groups": "policy",
+    "value": "value",
+    "entropy": "entropy",
+    "kl": "kl",
+}
+"""The term that the rules of a family judge: an edit beside it cures nothing."""
+
+
+def _of_term(subject: Subject, run: Run, given: Collection[int], name: str) -> set[OpKey]:
+    """The operations of a term and those between it and the loss; none where the loss has no such term."""
+    families = subject.anatomy.families.get(name, frozenset())
+    parts = [part for part in subject.parts(run) if part.family in families]
+    inside = backward_slice(run.trace, [part.atom for part in parts], stop=given)
+    return {op.key for op in (*inside, *(op for part in parts for op in part.ops))}
+
+
+def _made(subject: Subject, run: Run) -> list[int]:
+    """The values of the roles that the target computes itself."""
+    return [run.numbers[role] for role in subject.cuts if role in run.numbers]
 
 
 def _sets_advantage(page: Page) -> bool:
@@ -181,6 +222,6 @@ def _effective(subject: Subject, run: Run) -> set[int]:
     return {number for op in run.trace.ops if op.key == key for number in op.outputs}
 
 
-def _location(op: Op | None, subject: Subject) -> Location | None:
+def _location(op: Op | None) -> Location | None:
     site = op.site if op is not None else None
     return location_of(site) if site is not None and not is_own(site.file) else None

@@ -25,6 +25,53 @@ def location_of(site: Site) -> Location:
     )
 
 
+def setting_of(site: Site, argument: str) -> Location | None:
+    """Where the variable is set that a call takes as its `min` or `max`, or that an operator takes as `0` or `1`.
+
+    None where the expression says it itself, and where more than a name is set: that is an operation of its own.
+    """
+    node = _nodes(site.file).get((site.line, site.column, site.end_line, site.end_column))
+    given = _arguments(node).get(argument)
+    name = getattr(given.operand if isinstance(given, ast.UnaryOp) else given, "id", None)
+    start = _start_of_function(site)
+    before = [each for each in _assignments(site.file) if start <= each.lineno < site.line and name in _names(each)]
+    if name is None or not before or (argument.isdigit() and not isinstance(before[-1].value, ast.Name)):
+        return None
+    line = before[-1].lineno
+    return Location(file=display(site.file), line=line, code=linecache.getline(site.file, line).rstrip("\n"))
+
+
+def _start_of_function(site: Site) -> int:
+    """The line at which the innermost function around a call begins."""
+    functions = [
+        node for node in ast.walk(_tree(site.file)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    around = [node.lineno for node in functions if node.lineno <= site.line <= (node.end_lineno or 0)]
+    return max(around, default=1)
+
+
+def _arguments(node: ast.expr | None) -> dict[str | None, ast.expr]:
+    """What an operator or a clamp takes, by position or keyword."""
+    if isinstance(node, ast.BinOp):
+        return {"0": node.left, "1": node.right}
+    if not isinstance(node, ast.Call):
+        return {}
+    bounds = dict(zip(("max", "min"), reversed(node.args), strict=False)) if len(node.args) > 1 else {}
+    return {**bounds, **{each.arg: each.value for each in node.keywords}}
+
+
+@functools.lru_cache(maxsize=256)
+def _assignments(file: str) -> tuple[ast.Assign | ast.AnnAssign, ...]:
+    """Every assignment of a file, in order."""
+    nodes = [node for node in ast.walk(_tree(file)) if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return tuple(sorted(nodes, key=lambda node: node.lineno))
+
+
+def _names(node: ast.Assign | ast.AnnAssign) -> frozenset[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return frozenset(each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name))
+
+
 def _characters(file: str, line: int, column: int) -> int:
     """How many characters lie before a column, which Python counts in bytes of UTF-8."""
     text = linecache.getline(file, line)
@@ -53,9 +100,13 @@ def _line_of_operator(site: Site) -> int:
 @functools.lru_cache(maxsize=256)
 def _nodes(file: str) -> dict[tuple[int, int, int, int], ast.expr]:
     """Every expression of a file by its extent; columns count characters of UTF-8, as Python does."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return {}
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.BinOp)]
+    nodes = [node for node in ast.walk(_tree(file)) if isinstance(node, ast.Call | ast.BinOp)]
     return {(n.lineno, n.col_offset, n.end_lineno or 0, n.end_col_offset or 0): n for n in nodes}
+
+
+def _tree(file: str) -> ast.Module:
+    """The syntax tree of a file; empty where it is no Python."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return ast.Module([], [])

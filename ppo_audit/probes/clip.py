@@ -10,8 +10,9 @@ from ppo_audit.findings import Location
 from ppo_audit.probes.places import place_of, recorded, slice_of
 from ppo_audit.probes.quantities import CREDITS
 from ppo_audit.recording.graph import NONE, operands, plain, producers
+from ppo_audit.recording.terms import CLAMPS
 from ppo_audit.recording.trace import Op
-from ppo_audit.subjects.anatomy import CHOICES, CLAMPS
+from ppo_audit.subjects.anatomy import CHOICES
 from ppo_audit.subjects.boundary import log_ratios
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject

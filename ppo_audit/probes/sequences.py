@@ -11,10 +11,10 @@ import torch
 
 from ppo_audit.findings import Location
 from ppo_audit.probes.places import place_of, recorded, slice_of
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
-from ppo_audit.recording.terms import PRODUCTS
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, clamp_bounds, plain
+from ppo_audit.recording.terms import CLAMPS, PRODUCTS
 from ppo_audit.recording.trace import Op
-from ppo_audit.subjects.anatomy import CHOICES, CLAMPS, clamp_bounds
+from ppo_audit.subjects.anatomy import CHOICES
 from ppo_audit.subjects.boundary import log_ratios
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject

@@ -27,6 +27,21 @@ def operands(op: Op) -> tuple[int | None, ...]:
     return tuple(next(numbers) if isinstance(arg, torch.Tensor) else None for arg in op.args)
 
 
+def clamp_bounds(op: Op) -> tuple[float | None, float | None]:
+    """The plain numbers of a recorded clamp."""
+    name, rest = plain(op.name), list(op.args[1:])
+    low = op.kwargs.get("min", rest.pop(0) if rest and name != "clamp_max" else None)
+    high = op.kwargs.get("max", rest.pop(0) if rest else None)
+    return number_of(low), number_of(high)
+
+
+def number_of(bound: object) -> float | None:
+    """A bound that is a number, or a constant tensor that holds one."""
+    if isinstance(bound, torch.Tensor) and bound.dim() == 0 and not bound.requires_grad:
+        return float(bound)
+    return float(bound) if isinstance(bound, int | float) else None
+
+
 def substitute(op: Op, replacements: Mapping[int, torch.Tensor]) -> Any:
     """Call the operation again with some of its input values (by number) replaced."""
     leaves, spec = tree_flatten((op.args, op.kwargs))

@@ -34,6 +34,22 @@ def parting(first: Trace, second: Trace, ends: tuple[int, int], faithful: Faithf
     return None
 
 
+def mixing(first: Trace, second: Trace, ends: tuple[int, int], faithful: Faithful, rows: int) -> Op | None:
+    """Where rows are mixed: the parting, or the reduction of all rows whose result is what parts them."""
+    op, others, makers = parting(first, second, ends, faithful), {op.key: op for op in second.ops}, producers(first)
+    while op is not None and op.key in others:
+        pairs = zip(op.inputs, others[op.key].inputs, strict=False)
+        whole = [a for a, b in pairs if len(first.tensors[a].flatten()) < rows and not _same(a, b, first, second)]
+        if not whole or whole[0] not in makers:
+            return op
+        op = makers[whole[0]]
+    return op
+
+
+def _same(mine: int, yours: int, first: Trace, second: Trace) -> bool:
+    return same(first.tensors[mine].detach().cpu(), second.tensors[yours].detach().cpu())
+
+
 def _agree(mine: tuple[int, ...], yours: tuple[int, ...], first: Trace, second: Trace, faithful: Faithful) -> bool:
     pairs = (
         (first.tensors[a].detach().cpu(), second.tensors[b].detach().cpu()) for a, b in zip(mine, yours, strict=False)

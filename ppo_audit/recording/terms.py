@@ -25,6 +25,7 @@ ADDITIONS = {
 }
 PRODUCTS = frozenset(("mul", "multiply", "rmul", "imul"))
 QUOTIENTS = frozenset(("div", "truediv", "true_divide", "divide", "itruediv", "idiv"))
+CLAMPS = frozenset("clamp clip clamp_min clamp_max hardtanh".split())
 SELECTIONS = frozenset(("getitem", "masked_select", "masked_fill", "gather", "index_select"))
 SHAPES = frozenset(
     "view reshape flatten squeeze unsqueeze expand expand_as contiguous to float double half bfloat16 type clone "

@@ -69,6 +69,15 @@ class Whole:
             return self.apply(self.function, *args, **kwargs)
 
 
+EVERY = -1
+"""As the occurrence of a key: all calls at that place, of a loop or of a function that is called again and again."""
+
+
+def chosen(interventions: Mapping[OpKey, Intervention], key: OpKey) -> Intervention | None:
+    """What replaces a call: what is meant for it, or for all calls at its place."""
+    return interventions.get(key) or interventions.get(key._replace(occurrence=EVERY))
+
+
 @dataclass(slots=True, eq=False)
 class Op:
     """One recorded operation. `via` is the torch method that the target called, where it did not call `func` itself."""
@@ -187,9 +196,9 @@ class Recorder(TorchFunctionMode):
         name = name_of(func)
         via = None if via == name else via  # a method that torch writes in Python calls itself
         key = self._key(frame, name)
-        if key in self.interventions and key not in self.placed:
-            with self:
-                return self.interventions[key](func, args, kwargs)
+        edit = chosen(self.interventions, key) if self.interventions else None
+        if edit is not None and key not in self.placed:
+            return self._replaced(edit, key, frame, (func, args, kwargs))
         inputs = tuple(self.trace.value_of(leaf) for leaf in tensors_in((args, kwargs)))
         grad_enabled = torch.is_grad_enabled()
         replacement = self.placed.get(key)
@@ -200,6 +209,23 @@ class Recorder(TorchFunctionMode):
         outputs = self._written(name, args, kwargs, out)
         if outputs:
             self.trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
+        return out
+
+    def _replaced(
+        self,
+        edit: Intervention,
+        key: OpKey,
+        frame: FrameType | None,
+        call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]],
+    ) -> Any:
+        """What the intervention returns; the operation that made it is recorded as the call that it replaces."""
+        before = len(self.trace.ops)
+        with self:
+            out = edit(*call)
+        made = self.trace.ops[before:][-1:]
+        if made and isinstance(out, torch.Tensor) and self.trace.find(out) in made[0].outputs:
+            site = site_of(frame.f_code, frame.f_lasti) if frame else None
+            self.trace.ops[-1] = replace(made[0], key=key, site=site)
         return out
 
     def _key(self, frame: FrameType | None, name: str) -> OpKey:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ppo_audit.locate.source import display
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers
-from ppo_audit.recording.terms import ADDITIONS, Part
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, clamp_bounds, number_of, plain, producers
+from ppo_audit.recording.terms import ADDITIONS, CLAMPS, Part
 from ppo_audit.recording.trace import Op, OpKey
 from ppo_audit.subjects.boundary import effective_advantage, log_ratios
 from ppo_audit.subjects.run import Run
@@ -18,7 +18,6 @@ from ppo_audit.subjects.run import Run
 if TYPE_CHECKING:
     from ppo_audit.subjects.subject import Subject
 
-CLAMPS = frozenset("clamp clip clamp_min clamp_max hardtanh".split())
 CHOICES = frozenset("minimum maximum min max fmin fmax where".split())
 STATISTICS = frozenset(
     "mean std var std_mean var_mean sum nanmean amax amin max min median nanmedian norm quantile".split()
@@ -267,7 +266,7 @@ def _clamps_ratio(op: Op, roles: Mapping[int, Roles]) -> bool:
 
 
 def _has_numbers(op: Op) -> bool:
-    return any(_number(bound) is not None for bound in (*op.args[1:], *op.kwargs.values()))
+    return any(number_of(bound) is not None for bound in (*op.args[1:], *op.kwargs.values()))
 
 
 def _precedes(op: Op, exponential: Op, makers: Mapping[int, Op]) -> bool:
@@ -280,21 +279,6 @@ def _precedes(op: Op, exponential: Op, makers: Mapping[int, Op]) -> bool:
             return True
         number = makers[number].inputs[0]
     return False
-
-
-def clamp_bounds(op: Op) -> tuple[float | None, float | None]:
-    """The plain numbers of a recorded clamp."""
-    name, rest = plain(op.name), list(op.args[1:])
-    low = op.kwargs.get("min", rest.pop(0) if rest and name != "clamp_max" else None)
-    high = op.kwargs.get("max", rest.pop(0) if rest else None)
-    return _number(low), _number(high)
-
-
-def _number(bound: object) -> float | None:
-    """A bound that is a number, or a constant tensor that holds one."""
-    if isinstance(bound, torch.Tensor) and bound.dim() == 0 and not bound.requires_grad:
-        return float(bound)
-    return float(bound) if isinstance(bound, int | float) else None
 
 
 def _clip_bounds(ops: Sequence[Op], roles: Mapping[int, Roles]) -> tuple[float | None, float | None]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.subjects.anatomy import clamp_bounds
+from ppo_audit.recording.graph import clamp_bounds
 
 if TYPE_CHECKING:
     from ppo_audit.subjects.subject import Subject

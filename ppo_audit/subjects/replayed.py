@@ -14,10 +14,10 @@ from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.locate.source import display
 from ppo_audit.recording.graph import backward_slice, parameters_of, plain, producers
 from ppo_audit.recording.session import Capture
-from ppo_audit.recording.trace import SHAPE_READS, Op, OpKey, Read, Trace, is_in_place
+from ppo_audit.recording.trace import SHAPE_READS, Intervention, Op, OpKey, Read, Trace, chosen, is_in_place
 from ppo_audit.subjects.batch import Layout, clone
 from ppo_audit.subjects.evidence import Boundary
-from ppo_audit.subjects.run import DIFFERENTIABLE, Cuts, Interventions, Run, as_given, put
+from ppo_audit.subjects.run import DIFFERENTIABLE, Cuts, Interventions, Run, as_given, put, ready
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.resolve import describe
 
@@ -141,8 +141,9 @@ def replay(
     for role, numbers in program.boundary.numbers.items():
         values |= dict.fromkeys(numbers, given[role])  # type: ignore[arg-type]
     roles = {role: trace.value_of(given[role]) for role in program.boundary.numbers}  # type: ignore[arg-type]
+    replaced = {**ready(interventions, given), **placed}
     for op in program.ops:
-        _perform(op, program, values, trace, {**interventions, **placed}, dtype)
+        _perform(op, program, values, trace, replaced, dtype)
     trace.reads.extend(_reads(program.trace, values, trace))
     made = {op.key: op.outputs[0] for op in trace.ops}
     roles |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
@@ -191,7 +192,7 @@ def _perform(
     program: Program,
     values: dict[int, torch.Tensor],
     trace: Trace,
-    interventions: Interventions,
+    interventions: Mapping[OpKey, Intervention],
     dtype: torch.dtype,
 ) -> None:
     """One operation on the replayed values; what the program does not make is a constant of the recording."""
@@ -200,7 +201,7 @@ def _perform(
     fresh = [_value(next(numbers), program, values, dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in flat]
     args, kwargs = tree_unflatten(fresh, spec)
     inputs = tuple(trace.value_of(leaf) for leaf in fresh if isinstance(leaf, torch.Tensor))
-    replacement = interventions.get(op.key)
+    replacement = chosen(interventions, op.key)
     with torch.set_grad_enabled(op.grad_enabled):
         out = replacement(op.func, args, kwargs) if replacement else _again(op, args, kwargs)
     tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from ppo_audit.recording.trace import Intervention, OpKey, Recorder, Trace
 from ppo_audit.subjects.batch import Batch, clone
 from ppo_audit.targets.calling import Call, label
 
-Interventions = Mapping[OpKey, Intervention]
 DIFFERENTIABLE = frozenset("log_prob value entropy kl mean log_std std logits".split())
 """Roles that carry a gradient in a trainer; the others come from a buffer and carry none."""
 TOTALS = (
@@ -43,6 +42,39 @@ class Run:
     numbers: Mapping[str, int]
     asked: Mapping[str, str]
     given: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """An intervention that takes the value of a role: as `keeping` has seen it in this run, else as it was given."""
+
+    role: str
+    call: Callable[[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+    usual: Any = None
+    """What it is where the target was given none."""
+    kept: list[Any] = field(default_factory=list)
+
+    def of(self, given: Mapping[str, Any]) -> Intervention:
+        """The intervention for one run, which has the roles' values."""
+        self.kept.clear()
+
+        def replacement(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return self.call(self.kept[-1] if self.kept else given.get(self.role, self.usual), func, args, kwargs)
+
+        return replacement
+
+    def keeping(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An intervention that changes nothing, and keeps what the call returned."""
+        self.kept.append(func(*args, **kwargs))
+        return self.kept[-1]
+
+
+Interventions = Mapping[OpKey, Intervention | Borrowed]
+
+
+def ready(interventions: Interventions, given: Mapping[str, Any]) -> dict[OpKey, Intervention]:
+    """The interventions of one run."""
+    return {key: each.of(given) if isinstance(each, Borrowed) else each for key, each in interventions.items()}
 
 
 Cuts = Mapping[str, OpKey]
@@ -73,7 +105,7 @@ def call_under_recorder(
     placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
     asked: dict[str, str] = {}
     given = {role: as_given(leaf, device) for role, leaf in leaves.items()}
-    recorder = Recorder(interventions, placed)
+    recorder = Recorder(ready(interventions, given), placed)
     args, kwargs = call.arguments(given, asked)
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
     numbers = {role: recorder.trace.value_of(seen) for role, seen in given.items() if isinstance(seen, torch.Tensor)}

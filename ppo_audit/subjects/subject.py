@@ -15,11 +15,12 @@ import torch
 from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, TargetRaised, UsageError
 from ppo_audit.recording.graph import Roles, dependencies
 from ppo_audit.recording.loop import Loop
+from ppo_audit.recording.parting import mixing
 from ppo_audit.recording.terms import Part, split
-from ppo_audit.recording.trace import Intervention, Op, OpKey
+from ppo_audit.recording.trace import Op, OpKey
 from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
 from ppo_audit.subjects.families import family
-from ppo_audit.subjects.run import Evaluate, Run
+from ppo_audit.subjects.run import Evaluate, Interventions, Run
 from ppo_audit.subjects.strata import stratum
 from ppo_audit.targets.resolve import culprit, describe
 from ppo_audit.thresholds import LIMITS, TOLERANCES
@@ -53,7 +54,7 @@ class Subject:
     declared_dtype: torch.dtype | None = None
     capacity: int | None = None
     cuts: Mapping[str, OpKey] = field(default_factory=dict)
-    interventions: Mapping[OpKey, Intervention] = field(default_factory=dict)
+    interventions: Interventions = field(default_factory=dict)
     origins: Mapping[str, Op] = field(default_factory=dict, repr=False)
     count: Counter[str] = field(default_factory=Counter)
     remembered: Mapping[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, repr=False)
@@ -89,7 +90,7 @@ class Subject:
         """Relative, by the dtype that the target computes in."""
         return max(self.tolerances[str(dtype).removeprefix("torch.")] for dtype in (self.dtype, self.computes_in))
 
-    def repaired(self, interventions: Mapping[OpKey, Intervention]) -> Subject:
+    def repaired(self, interventions: Interventions) -> Subject:
         """The same subject with some of its calls replaced; its profile is measured anew."""
         return dataclasses.replace(self, interventions={**self.interventions, **interventions})
 
@@ -250,7 +251,8 @@ class Subject:
         )
         alike = torch.stack([torch.eq(one[role], two[role]) for role in one]).all(0)  # type: ignore[arg-type]
         mixed = lambda a, b: a.dim() == 0 or len(a) != rows or torch.equal(a[alike], b[alike])
-        return self.direct.parting(self.run(self.rows(rows, **one)), self.run(self.rows(rows, **two)), mixed)
+        runs = self.run(self.rows(rows, **one)), self.run(self.rows(rows, **two))
+        return self.direct.place(mixing(runs[0].trace, runs[1].trace, (runs[0].total, runs[1].total), mixed, rows))
 
     def _blamed(self, error: BaseException) -> BaseException:
         """What the target's own code raised, as such; anything else is this tool's, and stays what it is."""
