@@ -17,8 +17,8 @@ from tests.corpus.catalogue import Correct, Fault, lines_of, write
 ATTRIBUTES = {helper.name: helper.attribute for helper in catalogue.HELPERS}
 ELSEWHERE = frozenset(
     "lambda_ignored tokens_not_turned_back bootstrap_through_ends episodes_strung_together last_flag_forgotten "
-    "returns_of_normalised first_answer_as_baseline guard_lost entropy_without_p "
-    "helper_k3_reversed helper_kl_without_minus_one group_root_forgotten "
+    "returns_of_normalised first_answer_as_baseline guard_lost "
+    "helper_k3_reversed group_root_forgotten "
     "log_std_as_deviation log_prob_unnormalised value_loss_of_clipped_only huber_is_flat clip_fraction_inside "
     "clip_fraction_padded root_of_length whitening_over_padding "
     "controller_without_bound controller_lr_like_coefficient controller_of_absolute_error".split()

@@ -21,12 +21,10 @@ from ppo_audit.subjects.families import CREDIT, PAST, REFERENCE
 from ppo_audit.subjects.run import Borrowed, Run
 from ppo_audit.subjects.subject import Subject
 
-KIN = (
-    ("log_prob", "old_log_prob", "ref_log_prob"),
-    ("value", "old_value", "return_"),
-    ("advantage", "return_", "value"),
-)
+KIN = (("log_prob", "old_log_prob"), ("value", "old_value", "return_"))
 """Roles that are taken for one another."""
+PAIRS = (frozenset(("value", "return_")), frozenset(("log_prob", "old_log_prob")))
+"""What belongs together: an error of the new value, a ratio of new and old."""
 GUARD = 1e-8
 
 
@@ -116,18 +114,12 @@ def _with(args: Args, position: int, value: Any) -> Args:
 
 
 def exchanges(ops: Sequence[Op], scene: Scene) -> Iterator[Edit]:
-    """Operands that are one role, exchanged for one of its kin, as the target has it in that shape.
-
-    First what makes a pair that belongs together: an error of the new value, a ratio of new and old.
-    """
+    """Operands that are one role, exchanged for one of its kin; first what makes a pair that belongs together."""
     found = [
         each for op in ops for place, number in enumerate(operands(op)) for each in _of_kin(op, place, number, scene)
     ]
     yield from (edit for pair, edit in found if pair in PAIRS)
     yield from (edit for pair, edit in found if pair not in PAIRS)
-
-
-PAIRS = (frozenset(("value", "return_")), frozenset(("log_prob", "old_log_prob")))
 
 
 def _of_kin(op: Op, position: int, number: int | None, scene: Scene) -> Iterator[tuple[Roles, Edit]]:
@@ -138,7 +130,8 @@ def _of_kin(op: Op, position: int, number: int | None, scene: Scene) -> Iterator
     (role,) = found
     rest = NONE.union(*(scene.of(other) for place, other in enumerate(operands(op)) if place != position))
     for other in (kin for group in KIN if role in group for kin in group):
-        if other != role and other in scene.run.numbers:
+        is_paired = rest | {other} in PAIRS
+        if other != role and other in scene.run.numbers and (is_paired or "return_" not in (role, other)):
             text = f"the {NAMES[other]} in place of the {NAMES[role]}"
             lender = _lender(op, other, number, scene)
             yield rest | {other}, Edit(op, text, Borrowed(other, _exchanged(position)), lender=lender)
@@ -147,11 +140,9 @@ def _of_kin(op: Op, position: int, number: int | None, scene: Scene) -> Iterator
 NAMES = {
     "log_prob": "new log-prob",
     "old_log_prob": "old log-prob",
-    "ref_log_prob": "reference log-prob",
     "value": "new value",
     "old_value": "old value",
     "return_": "return",
-    "advantage": "advantage",
 }
 
 

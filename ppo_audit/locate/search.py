@@ -34,7 +34,7 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site the rule names."""
     if isinstance(subject, Helper):
         return Place(violation.place) if violation.place else mended(subject, page, violation)
-    if violation.place is not None and page.rule.family in OBSERVED:
+    if violation.place is not None and page.rule.family not in SEARCHED:
         return Place(violation.place)
     sites = subject.anatomy.sites
     is_credit = page.rule.family in ("advantages", "groups")
@@ -48,7 +48,10 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     if cure is None:
         return Place(seen)
     proof = f"With {cure.text}, the violation is gone and no guard rule is newly broken."
-    first, *others = islice(_places(cure, candidates, subject), 1 + MOST_ALTERNATIVES)
+    places = {place.line: place for place in _places(cure, candidates, subject)}
+    if violation.place is not None:
+        places.setdefault(violation.place.line, violation.place)
+    first, *others = islice(places.values(), 1 + MOST_ALTERNATIVES)
     return Place(first, proof, alternatives=tuple(others))
 
 
@@ -72,17 +75,17 @@ def _lines_of(edit: Edit) -> list[Location]:
     return [place for place in (setting, _location(edit.op)) if place is not None]
 
 
-OBSERVED = frozenset(("target", "precision", "gradient-flow"))
-"""Families whose rules see a fault happen: an exception, a write, a leak."""
+SEARCHED = frozenset(("ratio", "clip", "value", "shape", "reduction"))
+"""Families where a call may cure what the rule saw at another one; the places that others see are those to edit."""
 HAZARDS = frozenset(("PPO101", "PPO109", "PPO201", "PPO202", "PPO207", "PPO208", "PPO307"))
 """Rules whose site is the quantity itself: the code there does what it says, and saying it is the problem."""
 
 
 def _cure(subject: Subject, page: Page, violation: Violation, candidates: Sequence[Edit]) -> Edit | None:
     check = load_check(page)
-    guards = [load_check(catalogue()[code]) for code in GUARDS if code in catalogue() and code != page.rule.code]
+    guards = [catalogue()[code] for code in GUARDS if code in catalogue() and code != page.rule.code]
     guards = [guard for guard in guards if not _flags(guard, subject)]
-    explained = [load_check(catalogue()[code]) for code in violation.explains if code in catalogue()]
+    explained = [catalogue()[code] for code in violation.explains if code in catalogue()]
     partial: Edit | None = None
     for edit in candidates:
         mended = subject.repaired(edit.interventions)
@@ -109,9 +112,11 @@ def _passes(check: Callable[[Subject], Any], subject: Subject) -> bool:
         return False
 
 
-def _flags(check: Callable[[Subject], Any], subject: Subject) -> bool:
+def _flags(page: Page, subject: Subject) -> bool:
+    """Whether a rule flags a subject that it applies to; one that fails counts as flagging."""
     try:
-        return check(subject) is not None
+        applies = subject.kind in page.rule.kinds and subject.needs(page.rule.needs) is None
+        return applies and load_check(page)(subject) is not None
     except NotApplicable:
         return False
     except Exception:

@@ -50,14 +50,14 @@ def _start_of_function(site: Site) -> int:
     return max(around, default=1)
 
 
-def _arguments(node: ast.expr | None) -> dict[str | None, ast.expr]:
+def _arguments(node: ast.expr | None) -> dict[str, ast.expr]:
     """What an operator or a clamp takes, by position or keyword."""
     if isinstance(node, ast.BinOp):
         return {"0": node.left, "1": node.right}
     if not isinstance(node, ast.Call):
         return {}
-    bounds = dict(zip(("max", "min"), reversed(node.args), strict=False)) if len(node.args) > 1 else {}
-    return {**bounds, **{each.arg: each.value for each in node.keywords}}
+    bounds = zip(("max", "min"), reversed(node.args), strict=False) if len(node.args) > 1 else ()
+    return dict(bounds) | {each.arg: each.value for each in node.keywords if each.arg}
 
 
 @functools.lru_cache(maxsize=256)
