@@ -19,3 +19,8 @@ def test_an_honest_form_is_judged_and_is_no_fault(name):
     assert target.error is None
     assert grave <= {"PPO101"}
     assert not [outcome for outcome in target.outcomes if outcome.status is Status.ERRORED]
+
+
+def test_an_option_that_shows_only_beside_another_one_is_not_dead():
+    (target,) = audit(f"{FILE}:scaled_by_workers", select=("PPO007",)).targets
+    assert [outcome.status for outcome in target.outcomes if outcome.rule == "PPO007"] == [Status.PASSED]

@@ -5,7 +5,8 @@ Property.  For samples i != j: d loss / d log_prob_i does not depend on advantag
 Why.       Each sample is its own evidence, Schulman et al. 2017, arXiv:1707.06347, eq. 7. A mean taken too early, or a
            broadcast, gives every action the credit of all: the policy learns that everything is average.
 Applies.   Losses with a policy or a value term. The advantage is the effective one: a normaliser, a group's or a
-           tail's statistic couples samples by design, as a sequence-level ratio couples the tokens of one sequence.
+           tail's statistic couples samples by design, as a sequence-level ratio couples the tokens of one sequence,
+           and as a rank or an entropy of all samples does that decides which of them count.
 Tested.    Eight samples within the clip; one number of one sample is moved, and the gradients of the other seven
            compared.
 Severity.  Critical: credit is meaningless.
@@ -72,6 +73,7 @@ def cases(subject: Subject) -> Iterator[tuple[str, str, str, dict[str, torch.Ten
             term not in subject.anatomy.families
             or names[0] not in subject.available
             or f"{term}_spread" in subject.anatomy.sites
+            or (term == "policy" and subject.anatomy.is_filtered)
         ):
             continue
         given = {name: rows(name) for name in names if name in known}

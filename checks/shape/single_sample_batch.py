@@ -33,8 +33,8 @@ COPIES = 4
 def check(subject: Subject) -> Violation | None:
     if "reward" in subject.available:
         raise NotApplicable("rewards come in whole groups")
-    if divides_by_spread(subject):
-        raise NotApplicable("the loss divides by a spread of the batch, which one sample has none of")
+    if divides_by_spread(subject) or subject.anatomy.is_filtered:
+        raise NotApplicable("the loss depends on a spread or a rank in the batch, which one sample has none of")
     longer = dataclasses.replace(subject, layout=subject.direct.in_tokens(5).layout)
     for each in (subject, longer) if longer.layout != subject.layout else (subject,):
         violation = _judged(each, squeezes(subject))

@@ -8,7 +8,7 @@ Applies.   Arguments with a default, options of a loss class, numbers that a fac
            show (learning rates, norms, seeds, logging), nor guards against zero. Not where two arguments play one role.
 Tested.    Numbers doubled and halved, switches turned, on three batches: ordinary, far apart with masked ends, and with
            log-ratios and errors of several tens; compared bit by bit in the loss, every gradient and everything
-           returned.
+           returned. Once more with each argument given that is None by default, if nothing showed.
 Severity.  Potential: nothing is wrong until somebody relies on it.
 Fix.       Pass the option on, or remove it from the signature.
 """
@@ -18,8 +18,8 @@ from collections.abc import Iterator
 
 import torch
 
-from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation
-from ppo_audit.probes.options import Option, doubly_played, options
+from ppo_audit import Batch, NotApplicable, Rule, Severity, Subject, Violation
+from ppo_audit.probes.options import Option, doubly_played, options, switched_on
 from ppo_audit.probes.places import suspect
 
 RULE = Rule(
@@ -31,47 +31,48 @@ RULE = Rule(
     must_flag=("value_clip_ignored", "switch_ignored", "delta_not_forwarded"),
 )
 ELSEWHERE = re.compile(
-    r"grad_norm|lr|learning|seed|log(_|$)|verbose|debug|metric|stats|target_kl|gamma|lam|epoch|device|dtype|^eps$|return_|compile"
+    "grad_norm|lr|compile|learning|seed|log(_|$)|verbose|debug|metric|stats|target_kl|gamma|lam|epoch|device|dtype|^eps$|return_"
 )
-GUARD = 1e-5
-Batch = dict[str, torch.Tensor | float]
 
 
 def check(subject: Subject) -> Violation | None:
     if doubly_played(subject):
         raise NotApplicable("two arguments play one role, so that a setting between them may have no effect")
-    offered = [
-        each for each in options(subject) if not ELSEWHERE.search(each.name) and not 0 < abs(each.value or 1) <= GUARD
-    ]
+    guards = lambda value: 0 < abs(value or 1) <= 1e-5
+    offered = [each for each in options(subject) if not (ELSEWHERE.search(each.name) or guards(each.value))]
     if not offered:
         raise NotApplicable("the target offers no option that a loss could show")
-    batches = list(strata(subject))
-    plain = [seen(subject, batch) for batch in batches]
-    dead = [each.name for each in offered if not any(changes(each, batches, plain))]
+    names = {each.name for each in offered}
+    for each in (subject, *switched_on(subject)):
+        names -= living(each, names)
+    dead = [each.name for each in offered if each.name in names]
     if not dead:
         return None
     return Violation(
         f"The option `{dead[0]}` has no effect.",
         counterexample={"option": dead[0], "got": "the same results", "want": "other results on some batch"},
-        evidence={"without_effect": dead, "with_effect": [each.name for each in offered if each.name not in dead]},
+        evidence={"without_effect": dead, "with_effect": [each.name for each in offered if each.name not in names]},
         signature=dead[0],
         place=suspect(subject, dead[0]),
     )
 
 
-def changes(option: Option, batches: list[Batch], plain: list[list[torch.Tensor]]) -> Iterator[bool]:
+def living(subject: Subject, names: set[str]) -> set[str]:
+    """Those of the options whose other values show on a batch; none where the subject itself does not run."""
+    try:
+        shown = [(batch, seen(subject, batch)) for batch in strata(subject) if names]
+    except NotApplicable:
+        return set()
+    return {option.name for option in options(subject) if option.name in names and any(changes(option, shown))}
+
+
+def changes(option: Option, shown: list[tuple[Batch, list[torch.Tensor]]]) -> Iterator[bool]:
     """Whether the option shows on a batch, for each of its other values; a value that is refused shows."""
     value = option.value or 0
-    others = (
-        (not value,)
-        if isinstance(value, bool)
-        else (2 * value, value / 2)
-        if isinstance(value, float)
-        else (2 * value,)
-    )
-    for other in others:
+    halved = (value / 2,) if isinstance(value, float) else ()
+    for other in (not value,) if isinstance(value, bool) else (2 * value, *halved):
         subject = option.at(other)
-        for batch, before in zip(batches, plain, strict=True):
+        for batch, before in shown:
             try:
                 after = seen(subject, batch)
             except NotApplicable:
@@ -83,8 +84,8 @@ def changes(option: Option, batches: list[Batch], plain: list[list[torch.Tensor]
 def seen(subject: Subject, batch: Batch) -> list[torch.Tensor]:
     """Everything that one call shows: what it returns, and its gradients. NaN counts as zero."""
     observed = subject.direct.observe(batch)
-    found = [*observed.numbers.values(), *(output.detach() for output in observed.run.outputs.values())]
-    return [tensor.double().nan_to_num() for tensor in found]
+    outputs = (output.detach() for output in observed.run.outputs.values())
+    return [tensor.double().nan_to_num() for tensor in (*observed.numbers.values(), *outputs)]
 
 
 def strata(subject: Subject) -> Iterator[Batch]:
@@ -94,7 +95,6 @@ def strata(subject: Subject) -> Iterator[Batch]:
         batch = subject.direct.batch(ragged=True)
         for role in ("log_prob", "value", "return_", "advantage", "mean", "logits", "reward"):
             if role in batch and spread:
-                batch[role] = batch[role] + spread * torch.randn(
-                    batch[role].shape, generator=generator, dtype=torch.float64
-                )
+                noise = torch.randn(batch[role].shape, generator=generator, dtype=torch.float64)
+                batch[role] = batch[role] + spread * noise
         yield batch

@@ -45,6 +45,7 @@ def deliver(report: Report, chosen: ReportFormat | None, output: Path | None, pl
     if output:
         write(place or output, reports.render(report, name))
         print(f"Wrote {output}. {reports.verdict(report)}")
+        print(_not_judged(report), end="", file=sys.stderr)
     elif name is ReportFormat.TERMINAL:
         print(_not_obeyed(for_screen(report)), end="")
     else:
@@ -62,6 +63,11 @@ def _not_obeyed(text: str) -> str:
         return text
     token = secrets.token_hex(16)
     return f"::stop-commands::{token}\n{text}::{token}::\n"
+
+
+def _not_judged(report: Report) -> str:
+    """Why each target without a verdict has none: nobody should have to open a file for that."""
+    return "".join(f"{entry.target}: {reports.clean(entry.error)}\n" for entry in report.targets if entry.error)
 
 
 def printed_by(report: Report) -> str:

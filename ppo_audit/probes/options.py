@@ -52,6 +52,13 @@ def options(subject: Subject) -> list[Option]:
     return [Option(name, value, functools.partial(_at, subject, name)) for name, value in offered.items()]
 
 
+def switched_on(subject: Subject) -> Iterator[Subject]:
+    """The subject with each argument in force that is None, and so off, by default: some options show only then."""
+    call = _call(subject)
+    off = [name for name, default in call.defaults.items() if default is None] if call else []
+    yield from (_at(subject, name, 3.0) for name in off if call and name not in call.values)
+
+
 def option(subject: Subject, role: str) -> Option | None:
     """The setting that plays a scalar role."""
     return next((found for found in options(subject) if found.role == role), None)

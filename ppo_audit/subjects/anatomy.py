@@ -23,6 +23,7 @@ STATISTICS = frozenset(
     "mean std var std_mean var_mean sum nanmean amax amin max min median nanmedian norm quantile".split()
 )
 REORDERINGS = frozenset("roll flip flipud fliplr rot90 sort repeat tile".split())
+RANKS = frozenset("topk sort argsort msort kthvalue quantile nanquantile median nanmedian".split())
 SPREADS = frozenset("std var std_mean var_mean".split())
 CREDIT = ("advantage", "return_", "value", "reward")
 
@@ -69,7 +70,7 @@ def dissect(subject: Subject) -> Anatomy:
         any(True for _ in log_ratios(ops, roles)),
         _is_weight_detached(run, policy, ops, roles),
         subject.is_at_old_policy or _is_on_policy(ops, roles),
-        any("entropy" in roles.get(part.atom, NONE) or _selects_by_entropy(part, roles) for part in policy),
+        _is_filtered(policy, ops, roles),
         _clips_log_ratio(ops, roles, producers(run.trace)),
         _guards(run, roles),
     )
@@ -311,6 +312,13 @@ def _clips_log_ratio(ops: Sequence[Op], roles: Mapping[int, Roles], makers: Mapp
     """Whether a clamp with plain bounds acts before an exponential: a clip in log space, or a guard."""
     exponentials = [exponential for exponential, _, _ in log_ratios(ops, roles)]
     return any(_clamps_ratio(op, roles) and _precedes(op, each, makers) for op in ops for each in exponentials)
+
+
+def _is_filtered(policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
+    """Whether a statistic of all samples' policies decides which of them count, and how: an entropy, or a rank."""
+    by_entropy = any("entropy" in roles.get(part.atom, NONE) or _selects_by_entropy(part, roles) for part in policy)
+    ranked = (op for op in ops if plain(op.name) in RANKS)
+    return by_entropy or any("log_prob" in roles.get(op.outputs[0], NONE) for op in ranked)
 
 
 def _selects_by_entropy(part: Part, roles: Mapping[int, Roles]) -> bool:

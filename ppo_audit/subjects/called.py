@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -35,7 +36,28 @@ MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.
 
 
 def called_subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
-    """Make a callable measurable; raises UsageError where it cannot be called or its roles are unclear."""
+    """Make a callable measurable; raises UsageError where it cannot be called or its roles are unclear.
+
+    A clip range or coefficient that is None by default stays None, unless nothing runs without it.
+    """
+    try:
+        return _subject(target, function, settings)
+    except UsageError:
+        for given in _left_open(function, dict(settings.values)):
+            with contextlib.suppress(UsageError):
+                return _subject(target, function, dataclasses.replace(settings, values=(*settings.values, given)))
+        raise
+
+
+def _left_open(function: Callable[..., Any], values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The scalar roles that are None by default, each with its usual value."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        role = role_of(name)
+        if parameter.default is None and role in DEFAULT_VALUES and name not in values:
+            yield name, DEFAULT_VALUES[role]
+
+
+def _subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
     values = dict(settings.values)
     call, asked = bound(function, settings)
     available = frozenset(role for role in asked.values() if not is_scalar(role))

@@ -263,7 +263,7 @@ class Subject:
 
     def _missing(self, name: str) -> str | None:
         if name == "policy" and self.anatomy.is_filtered:
-            return "the entropy of all samples decides which of them count, so that none can be judged by itself"
+            return "an entropy or a rank among all samples decides which of them count: none can be judged by itself"
         if name == "direct_call":  # told before anything is measured: these rules judge whether it can be
             return None if self.kind != "trainer" else ABSENT[name]
         if name == "ratio" and self.is_ratio_given:

@@ -169,3 +169,41 @@ def column_categorical(logits, actions, old_log_probs, advantages, values, retur
     ratio = (lp - old_log_probs).exp()
     pl = -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
     return pl + 0.5 * (values - returns).pow(2).mean() - 0.01 * -(logp.exp() * logp).sum(-1).mean()
+
+
+def kl_on_the_most_covariant(log_prob, old_log_prob, advantages, ratio_of_samples=0.25, kl_coef=0.1):
+    """KL-Cov: the samples whose advantage and log-prob vary together most are held back by a KL, the others not."""
+    log_ratio = (log_prob - old_log_prob).clamp(-10, 10)
+    losses = -advantages * log_ratio.exp()
+    held_back = losses + kl_coef * log_ratio.abs()
+    covariance = ((advantages - advantages.mean()) * (log_prob - log_prob.mean())).detach()
+    count = max(1, int(len(covariance) * ratio_of_samples))
+    chosen = torch.topk(covariance, count, largest=True).indices
+    losses[chosen] = held_back[chosen]
+    return losses.mean()
+
+
+def outliers_left_out(log_prob, old_log_prob, advantages, clip_range=0.2):
+    """Samples beyond the quantile of the ratio count nothing, as a trust region by selection."""
+    log_ratio = (log_prob - old_log_prob).clamp(-10, 10)
+    ratio = log_ratio.exp()
+    losses = -torch.min(ratio * advantages, ratio.clamp(1 - clip_range, 1 + clip_range) * advantages)
+    keep = ratio.detach() <= torch.quantile(ratio.detach(), 0.9)
+    return (losses * keep).sum() / keep.sum()
+
+
+def clip_range_must_be_given(
+    old_log_prob, log_prob, advantages, response_mask, cliprange=None, cliprange_low=None, clip_ratio_c=3.0
+):
+    """verl: None stands for an argument that the caller always gives, and the lower one follows the other."""
+    ratio = (log_prob - old_log_prob).clamp(-20, 20).exp()
+    low = cliprange if cliprange_low is None else cliprange_low
+    losses = torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - low, 1 + cliprange))
+    losses = torch.where(advantages < 0, torch.min(-advantages * clip_ratio_c, losses), losses)
+    return (losses * response_mask).sum() / response_mask.sum()
+
+
+def scaled_by_workers(values, returns, mask, dp_size=1, total_tokens=None):
+    """OpenRLHF: `dp_size` counts only beside the number of tokens of all workers."""
+    losses = (values - returns) ** 2 * mask
+    return losses.sum() / mask.sum() if total_tokens is None else losses.sum() / total_tokens * dp_size
