@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ppo_audit.curves import curves
 from ppo_audit.declared import compare
 from ppo_audit.details import details
-from ppo_audit.engine import Judgement, Told, findings, judge, merge
+from ppo_audit.engine import Judgement, Told, findings, judge, merge, statuses
 from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.findings import Curve, Finding, Outcome, Remark, Report, Severity, Status, TargetReport
 from ppo_audit.helpers.controller import controller_helper
@@ -27,7 +27,8 @@ from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
 from ppo_audit.recording.session import Session
 from ppo_audit.remarks import remarks
-from ppo_audit.rules import catalogue
+from ppo_audit.repair.diagnosis import with_diagnosis
+from ppo_audit.rules import Page, catalogue
 from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_subject, called_variants
@@ -93,13 +94,14 @@ def audit_spec(spec: str, settings: Settings, journal: Journal = UNHEARD) -> Tar
     own = settings.of(spec)
     journal.enter(OPENING)
     variants, source = opened(spec, own)
-    return _entry(spec, variants, own, source, journal)
+    is_called = source[0] is not None
+    return _entry(spec, variants, own, source, journal, _reopens(spec, own) if is_called else None)
 
 
 def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:
     """Audit an object that is at hand."""
     variants, source = _variants(target, spec, settings)
-    return _entry(spec, variants, settings, source, UNHEARD)
+    return _entry(spec, variants, settings, source, UNHEARD, None)
 
 
 def opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
@@ -160,7 +162,43 @@ def _guarded(spec: str, run: Callable[[], TargetReport]) -> TargetReport:
         return TargetReport(spec, "unknown", error=str(error), exit_code=error.exit_code)
 
 
-def _entry(spec: str, variants: Variants, settings: Settings, source: Source, journal: Journal) -> TargetReport:
+Opens = Callable[[], Variants]
+
+
+def _reopens(spec: str, settings: Settings) -> Opens:
+    """How a target is opened anew, from sources as they are loaded then."""
+    return lambda: _governed(opened(spec, settings)[0], settings)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reopened:
+    """What fixes are looked for with: how the target is opened anew, its subjects, and how each rule ended on them."""
+
+    spec: str
+    opens: Opens | None
+    subjects: Mapping[str, Judged]
+    said: Mapping[str, Mapping[str, Status]]
+    pages: Sequence[Page]
+
+
+def _repaired(found: list[Finding], case: _Reopened, settings: Settings, journal: Journal) -> list[Finding]:
+    """The findings with fixes, where the target can be opened anew, and with a diagnosis."""
+
+    if case.opens is not None:
+        from ppo_audit.repair.search import repaired
+        from ppo_audit.repair.trials import Case
+
+        function = lambda: as_function(resolve(case.spec), case.spec, dict(settings.values))
+        tried = Case(case.spec, case.opens, case.subjects, function, case.said, case.pages)
+        found = repaired(found, tried, settings.trials, journal)
+    is_loss = any(subject.kind in ("loss", "trainer") for subject in case.subjects.values())
+    return with_diagnosis(found) if is_loss else found
+
+
+def _entry(
+    spec: str, variants: Variants, settings: Settings, source: Source, journal: Journal, opens: Opens | None
+) -> TargetReport:
+    """The entry of a target; fixes are looked for where it can be opened anew."""
     started = time.perf_counter()
     variants = _governed(variants, settings)
     qualified = spec.rpartition(":")[2] or spec
@@ -169,14 +207,17 @@ def _entry(spec: str, variants: Variants, settings: Settings, source: Source, jo
     journal.opened(Opened(first.kind, dict(first.roles), file, source[1]))
     pages = [page for code, page in catalogue(settings.rule_paths).items() if settings.selects(code)]
     judgements = judge(first, pages, told)
-    found = findings(first, judgements, told)
+    found, said = findings(first, judgements, told), {variant: statuses(judgements)}
     for name, subject in others:
         told = dataclasses.replace(told, variant=name)
         later = judge(subject, pages, told)
+        said[name] = statuses(later)
         explained = [code for judgement in judgements if judgement.violation for code in judgement.violation.explains]
         found = merge(found, findings(subject, later, told), name, explained)
         judgements = [_worse(a, b) for a, b in zip(judgements, later, strict=True)]
     outcomes = tuple(judgement.outcome for judgement in judgements)
+    if settings.trials:
+        found = _repaired(found, _Reopened(spec, opens, dict(variants), said, pages), settings, journal)
     found = _graded(found, dict(settings.severities))
     knows_facts = not journal.gave_up(CLOSING)
     journal.enter(CLOSING)

@@ -14,7 +14,7 @@ from ppo_audit.settings import Settings
 def main(target: str, rule: str, options: str) -> str | None:
     """None where the rule passes, else why it does not."""
     chosen = {name: _frozen(value) for name, value in json.loads(options).items()}
-    (entry,) = audit_targets([target], Settings(select=(rule,), **chosen)).targets
+    (entry,) = audit_targets([target], Settings(select=(rule,), trials=0, **chosen)).targets
     outcome = next((each for each in entry.outcomes if each.rule == rule), None)
     if entry.error or outcome is None:
         return f"CANNOT RUN: {entry.error}"

@@ -42,6 +42,11 @@ def judge(subject: Judged, pages: Sequence[Page], told: Told) -> list[Judgement]
     return [_remembered(page, told) or _told(judge_one(subject, page, told), told) for page in pages]
 
 
+def statuses(judgements: Sequence[Judgement]) -> dict[str, Status]:
+    """How each rule ended, by code."""
+    return {judgement.page.rule.code: judgement.outcome.status for judgement in judgements}
+
+
 def _remembered(page: Page, told: Told) -> Judgement | None:
     known = told.journal.recall(rule_stage(told.variant, page.rule.code))
     return Judgement(page, known.outcome, known.violation) if known else None

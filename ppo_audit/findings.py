@@ -60,13 +60,49 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Replacement:
+    """A stretch of a file and the text that belongs there; lines and columns count from 1, the end lies outside."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of one file; `digest` is the SHA-256 of the text that it was made for."""
+
+    file: str
+    digest: str
+    replacements: tuple[Replacement, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several cures that do not compute the same, and what was measured to change with it."""
+
+    text: str
+    price: str
+    diff: str
+    edit: Edit
+
+
+@dataclass(frozen=True)
 class Fix:
-    """What to do: text always, a source edit where one is known, and whether the edit was tried."""
+    """What to do: text always, a source edit where one is known, and whether it was tried.
+
+    `verified`: with the edit loaded in place of the file the violation is gone, no rule newly flags and what the loss
+    claims to do it still does; and no other cure that was tried computes anything else. `choices` are cures that do.
+    """
 
     text: str
     diff: str | None = None
     verified: bool = False
     proof: str = ""
+    edit: Edit | None = None
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +161,8 @@ class Finding:
     variant: str | None = None
     alternatives: tuple[Location, ...] = ()
     """Other lines where an edit has the same effect."""
+    diagnosis: str = ""
+    """Which known slip the outcomes of all rules look like, where they look like one."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,10 @@ def place_stage(variant: str, code: str) -> str:
     return f"{variant}/{code}/place"
 
 
+def repair_stage(variant: str, code: str) -> str:
+    return f"{variant}/{code}/repair"
+
+
 def is_rule(stage: str) -> bool:
     """Whether the stage is that of a rule, which then has an outcome."""
     return stage.count("/") == 1

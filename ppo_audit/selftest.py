@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def _findings(path: Path, attribute: str, *names: str) -> Sequence[Finding]:
     from ppo_audit.api import audit
 
     settings = next((SETTINGS[name] for name in names if name in SETTINGS), Settings())
-    return audit(f"{path}:{attribute}", settings).findings
+    return audit(f"{path}:{attribute}", replace(settings, trials=0)).findings
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ class Settings:
     `fail_on` is None where nothing may fail the run. `roles` pairs a role with the name that plays it, `values` a
     parameter of the target with what to pass, `targets` a spec with settings of its own. `time_limit` is in seconds for
     a rule (ten times as much for a target), `memory_limit` in GiB above what a worker holds at its start; both hold in
-    worker processes only. `curves` asks for pictures of what
-    was measured, which HTML draws.
+    worker processes only. `curves` asks for pictures of what was measured, which HTML draws. `trials` is how many
+    source edits are tried at most for one finding; none where it is 0.
     """
 
     select: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class Settings:
     script_args: tuple[str, ...] = ()
     time_limit: float = 30.0
     memory_limit: float = 4.0
+    trials: int = 36
     severities: tuple[tuple[str, Severity], ...] = ()
     thresholds: tuple[tuple[str, float], ...] = ()
     tolerances: tuple[tuple[str, float], ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 
-from ppo_audit.findings import Finding, Outcome, Report, Severity, Status, TargetReport
+from ppo_audit.findings import Finding, Fix, Outcome, Report, Severity, Status, TargetReport
 from ppo_audit.reports._text import capital, listing, one_line, plural, show
 
 MARKERS = {Severity.CRITICAL: "🔴", Severity.SERIOUS: "🟠", Severity.POTENTIAL: "🟡"}
@@ -104,6 +104,21 @@ def case_result(finding: Finding) -> str:
         f"{word} {show(finding.counterexample[key])}" for key, word in RESULTS.items() if key in finding.counterexample
     ]
     return ", ".join(shown)
+
+
+def tried(fix: Fix) -> str:
+    """Whether the edit was tried, in a sentence."""
+    if fix.verified:
+        return "Verified by a run: the violation is gone."
+    if fix.choices:
+        return "Several edits cure this and do not compute the same: which one was meant is for the author to say."
+    return "Not verified by a run."
+
+
+def changed_lines(diff: str) -> list[str]:
+    """The lines that a diff takes away and adds, without its heads and what stays."""
+    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++", "@@"))]
+    return [line for line in lines if line.startswith(("-", "+"))]
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:

@@ -47,6 +47,7 @@ def _environment() -> Environment:
         "show": show,
         "number": number,
         "plural": plural,
+        "tried": digest.tried,
         "listing": listing,
         "words": lambda text: one_line(text).replace("_", " "),
     }

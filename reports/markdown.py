@@ -131,6 +131,7 @@ def finding_section(finding: Finding) -> str:
         f"### {digest.MARKERS[finding.severity]} {finding.rule} {finding.name}{variant}",
         _where(finding),
         f"**Problem.** {prose(sentence(finding.message))}",
+        _labelled("Diagnosis", finding.diagnosis),
         _labelled("Why it matters", finding.why),
         f"**The mathematics.**\n\n{fence(inspect.cleandoc(finding.property))}" if finding.property else "",
         _evidence(finding),
@@ -170,8 +171,10 @@ def _recommendation(fix: Fix | None) -> Iterable[str]:
     yield f"**Recommendation.** {paragraphs(fix.text)}"
     if fix.diff:
         yield fence(fix.diff, "diff")
-    tried = "Verified by a run: the violation is gone." if fix.verified else "Not verified by a run."
-    yield f"{tried} {prose(sentence(fix.proof))}".rstrip()
+    yield f"{digest.tried(fix)} {prose(sentence(fix.proof))}".rstrip()
+    for choice in fix.choices:
+        yield f"**One choice.** {prose(sentence(choice.text))} {prose(sentence(choice.price))}".rstrip()
+        yield fence(choice.diff, "diff")
 
 
 def _also(finding: Finding) -> str:

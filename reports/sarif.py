@@ -181,8 +181,12 @@ def _fixes(finding: Finding) -> list[Json]:
     if not finding.fix or not edits:
         return []
     changes = [{"artifactLocation": _artifact(edit.file), "replacements": [_replacement(edit)]} for edit in edits]
-    tried = "Verified by a run: the violation is gone." if finding.fix.verified else "Not verified by a run."
-    return [{"description": {"text": f"{first_sentence(finding.fix.text)} {tried}"}, "artifactChanges": changes}]
+    return [
+        {
+            "description": {"text": f"{first_sentence(finding.fix.text)} {digest.tried(finding.fix)}"},
+            "artifactChanges": changes,
+        }
+    ]
 
 
 def _replacement(edit: Replacement) -> Json:

@@ -68,6 +68,9 @@ def _finding(target: TargetReport, finding: Finding) -> Iterable[RenderableType]
     if frame:
         yield _indented(Text(frame, style="dim", no_wrap=True, overflow="ellipsis"))
     yield _indented(_grid(_details(finding), "dim"))
+    for said, diff in _edits(finding):
+        yield _indented(Text(said, style="dim"))
+        yield _indented(Text("\n".join(digest.changed_lines(clean(diff))), no_wrap=True, overflow="ellipsis"))
     yield _whole(f"  {digest.reproduction(target, finding.rule)}\n", "cyan")
 
 
@@ -82,9 +85,20 @@ def _details(finding: Finding) -> Iterable[Row]:
         yield "case", case
     if finding.fix:
         yield "cure", first_sentence(finding.fix.text) + (" (verified)" if finding.fix.verified else "")
+    if finding.diagnosis:
+        yield "looks like", sentence(finding.diagnosis)
     if finding.also:
         yield "explains", listing(finding.also)
     yield "id", one_line(finding.fingerprint)
+
+
+def _edits(finding: Finding) -> Iterable[Row]:
+    """What to write, and the diff of it."""
+    fix = finding.fix
+    if fix is not None and fix.diff:
+        yield sentence(fix.proof) or "Not verified by a run.", fix.diff
+    for choice in fix.choices if fix is not None else ():
+        yield sentence(f"One choice: {choice.text}. {choice.price}"), choice.diff
 
 
 def _lists(target: TargetReport) -> Iterable[tuple[str, list[Row]]]:

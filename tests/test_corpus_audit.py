@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -56,7 +56,8 @@ class Figures:
 def entry_of(path: Path, base: str) -> TargetReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return audit(f"{path}:{ATTRIBUTES[base]}", SETTINGS.get(path.stem, SETTINGS.get(base))).targets[0]
+        chosen = SETTINGS.get(path.stem, SETTINGS.get(base, Settings()))
+        return audit(f"{path}:{ATTRIBUTES[base]}", replace(chosen, trials=0)).targets[0]
 
 
 @cache

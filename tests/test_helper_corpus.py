@@ -11,6 +11,7 @@ import pytest
 from ppo_audit import Severity
 from ppo_audit.api import audit
 from ppo_audit.findings import Finding, Status, TargetReport
+from ppo_audit.settings import Settings
 from tests.corpus import helper_catalogue as catalogue
 from tests.corpus.catalogue import Correct, Fault, lines_of, write
 
@@ -30,7 +31,7 @@ ELSEWHERE = frozenset(
 def entry_of(path: Path, base: str) -> TargetReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return audit(f"{path}:{ATTRIBUTES[base]}").targets[0]
+        return audit(f"{path}:{ATTRIBUTES[base]}", Settings(trials=0)).targets[0]
 
 
 def grave(entry: TargetReport) -> list[Finding]:

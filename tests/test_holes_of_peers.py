@@ -3,6 +3,7 @@
 import pytest
 
 from ppo_audit import audit
+from ppo_audit.settings import Settings
 
 HEAD = "import torch\n\n\n"
 TOKENS = HEAD + "def loss(logprobs, old_logprobs, advantages, response_mask, clip_range=0.2):\n"
@@ -66,7 +67,7 @@ HONEST = {
 
 def target_of(folder, text):
     (folder / "candidate.py").write_text(text)
-    (target,) = audit(f"{folder / 'candidate.py'}:loss").targets
+    (target,) = audit(f"{folder / 'candidate.py'}:loss", Settings(trials=0)).targets
     return target
 
 

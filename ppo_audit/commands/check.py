@@ -10,9 +10,10 @@ from pathlib import Path
 
 import typer
 
-from ppo_audit.commands import snapshot
+from ppo_audit.commands import fixing, snapshot
 from ppo_audit.commands.accepting import accept, accepting, with_baseline
 from ppo_audit.commands.configured import command_line, configured, in_file, least_to_fail, targets_of
+from ppo_audit.commands.fixing import Diff, FixThem, UnsafeFixes
 from ppo_audit.commands.options import (
     Against,
     Baseline,
@@ -59,6 +60,9 @@ def check(
     output: Output = None,
     several: Reports = None,
     report_dir: ReportFolder = Path("ppo-audit-report"),
+    diff: Diff = False,
+    fix: FixThem = False,
+    unsafe_fixes: UnsafeFixes = False,
     fail_on: LeastToFail = None,
     select: Select = None,
     ignore: Ignore = None,
@@ -120,6 +124,9 @@ def check(
     run = audit if in_process else functools.partial(audit_isolated, jobs=jobs)
     if acceptance:
         raise typer.Exit(accept(run(specs, settings), acceptance))
+    if diff:
+        raise typer.Exit(fixing.show(run(specs, with_baseline(settings)), unsafe_fixes))
+    run = functools.partial(fixing.fixed, run, unsafe=unsafe_fixes) if fix or unsafe_fixes else run
     report = run(specs, with_baseline(settings))
     if show_output:
         print(printed_by(report), end="", file=sys.stderr)

@@ -95,7 +95,7 @@ def _settings(entry: dict[str, Any], rule: str) -> Settings:
         ) from error
     found = settings_of(configuration, options).of(entry["target"])
     codes = rule_codes([rule], "CANNOT RUN: the finding's rule", found.rule_paths)
-    return dataclasses.replace(found, select=codes, ignore=(), targets=())
+    return dataclasses.replace(found, select=codes, ignore=(), targets=(), trials=0)
 
 
 def _options(command: str) -> Layer:

@@ -63,6 +63,7 @@ class Subject:
     not_covered: tuple[str, ...] = ()
     is_at_old_policy: bool = False
     is_ratio_given: bool = False
+    finest: int = FINE
     limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES, repr=False)
 
@@ -101,11 +102,11 @@ class Subject:
         More than one where further rows cost neither operations nor more memory than their own: no loop over rows, no
         table of all pairs, no number of rows fixed by a recording. Repairs are tried by the dozen, on coarse grids.
         """
-        if self.capacity is not None or self.interventions:
+        if self.capacity is not None or self.interventions or self.finest == 1:
             return 1
         few, many = (self.run(self.rows(self.whole_groups(rows))).trace for rows in (8, 32))
         elements = [sum(tensor.numel() for tensor in trace.tensors) for trace in (few, many)]
-        return FINE if len(few.ops) == len(many.ops) and elements[1] <= 4 * elements[0] else 1
+        return self.finest if len(few.ops) == len(many.ops) and elements[1] <= 4 * elements[0] else 1
 
     def rows(self, count: int, seed: int | None = None, /, **roles: torch.Tensor | float) -> Batch:
         """An ordinary batch of `count` rows, with `roles` given as rows (count,) or (count, K)."""

@@ -25,7 +25,7 @@ def faults_of(*rules: str) -> list[object]:
 
 
 def audit(path: Path | str, attribute: str, *rules: str) -> TargetReport:
-    return audit_spec(f"{path}:{attribute}", Settings(select=rules))
+    return audit_spec(f"{path}:{attribute}", Settings(select=rules, trials=0))
 
 
 def fault_report(fault: catalogue.Fault, folder: Path, *rules: str) -> TargetReport:

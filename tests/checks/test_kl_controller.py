@@ -8,6 +8,7 @@ import pytest
 
 from ppo_audit.api import audit
 from ppo_audit.findings import Status, TargetReport
+from ppo_audit.settings import Settings
 from tests.checks.audits import outcome_of
 
 AVERAGED = """
@@ -66,7 +67,7 @@ OTHERS = {
 def entry_of(source: str, name: str, folder: Path) -> TargetReport:
     path = folder / f"controller_of_{name}.py"
     path.write_text(source)
-    return audit(f"{path}:{name}").targets[0]
+    return audit(f"{path}:{name}", Settings(trials=0)).targets[0]
 
 
 @pytest.mark.parametrize(("name", "source"), [("Averaged", AVERAGED), ("Learned", LEARNED), ("adjust", IN_OPTIMIZER)])

@@ -1,0 +1,132 @@
+"""Whether an edit is a cure and does no harm: the rules, what the loss claims, and what must stay as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ppo_audit.errors import NotApplicable
+from ppo_audit.findings import Severity, Status
+from ppo_audit.repair.behaviour import GUARDED, alike, behaviour
+from ppo_audit.repair.trials import Case, Verdict, judged, said
+from ppo_audit.rules import Page
+from ppo_audit.subjects.judged import Judged
+from ppo_audit.subjects.subject import Subject
+
+MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO307"))
+"""Rules of something that a loss need not have: without it there is nothing left to judge."""
+UNCOVERED = frozenset(("PPO101", "PPO109", "PPO208", "PPO415"))
+"""Hazards of designs, which a graver fault may have hidden: that they can be judged again is no harm done."""
+GUARDS = ("PPO104", "PPO102", "PPO103", "PPO106", "PPO206", "PPO301", "PPO302", "PPO401", "PPO504", "PPO507")
+"""Rules that an edit breaks most often, asked first."""
+
+
+def _claims(subject: Judged) -> frozenset[str]:
+    """The terms of a loss and what its profile claims."""
+    if not isinstance(subject, Subject):
+        return frozenset()
+    try:
+        return frozenset(subject.anatomy.families) | subject.profile.claims
+    except NotApplicable:
+        return frozenset()
+
+
+RARE = frozenset(
+    "PPO003 PPO004 PPO007 PPO202 PPO415 PPO503 PPO509 PPO511 PPO701 PPO702 PPO703 PPO704 PPO803 PPO806".split()
+)
+"""Rules of what goes wrong on rare inputs or beside the loss: on ordinary batches their cures change nothing."""
+TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
+    ("ratio", "clip", "advantages", "groups"), "policy"
+)
+"""The term of the loss that the rules of a family judge; the other families judge the loss as a whole."""
+
+
+def is_cured(case: Case, page: Page, variant: str, trial: Judged) -> bool:
+    """Whether the rule that was violated is content, and the loss still does what it claimed to do."""
+    try:
+        if judged(trial, page).status is Status.FLAGGED:
+            return False
+    except NotApplicable:
+        if page.rule.code not in MAY_VANISH:
+            return False
+    except Exception:
+        return False
+    before = case.subjects[variant]
+    if page.rule.code in RARE - {"PPO007"} and not alike(behaviour(before), behaviour(trial), GUARDED):
+        return False
+    return _claims(before) <= _claims(trial) and not _changed_elsewhere(before, trial, page)
+
+
+def _changed_elsewhere(before: Judged, after: Judged, page: Page) -> bool:
+    """Whether the profile changed in a term that the rule does not judge."""
+    own = TERMS.get(page.rule.family)
+    if own is None or not isinstance(before, Subject) or not isinstance(after, Subject):
+        return False
+    was, now = _profile(before), _profile(after)
+    return any(was[name] != now.get(name) for name in was if not name.startswith(own))
+
+
+def _profile(subject: Subject) -> dict[str, object]:
+    """What was measured, by term: the coefficient of each, and of the policy the clip and the normaliser."""
+    try:
+        profile = subject.profile
+    except NotApplicable:
+        return {}
+    facts: dict[str, object] = {name: f"{value:.5g}" for name, value in (profile.coefficients or {}).items()}
+    facts |= {f"policy {name}": getattr(profile, name) for name in ("surrogate", "normalisation")}
+    facts |= {f"policy {name}": _digits(getattr(profile, name)) for name in ("clip", "dual_clip", "clamp")}
+    return facts | {"reduction": profile.reduction}
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(_digits(each) for each in value)
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class Harm:
+    """The first rule that an edit breaks, if any, and hazards that were there before and can be judged again."""
+
+    broken: str | None
+    uncovered: tuple[str, ...] = ()
+
+
+def harm(case: Case, variant: str, trial: Judged, explained: Sequence[str]) -> Harm:
+    """Which rule flags the edited subject and did not before, or judges the same term as the finding's.
+
+    What a rule says of something that could not be judged before counts where it is grave.
+    """
+    own, uncovered = case.page(explained[0]), list[str]()
+    nearness = lambda page: (page.rule.family != own.rule.family, page.rule.code not in GUARDS, page.rule.code)
+    for page in sorted(case.pages, key=nearness):
+        code = page.rule.code
+        before = case.said[variant].get(code, Status.SKIPPED)
+        if code == own.rule.code or (before is Status.FLAGGED and not _is_related(page, own)):
+            continue
+        after = said(trial, page)
+        if after.status is Status.FLAGGED and _was_hidden(code, before, after):
+            uncovered.append(code)
+        elif _is_broken(before, after):
+            return Harm(code)
+    return Harm(None, tuple(uncovered))
+
+
+def _is_broken(before: Status, after: Verdict) -> bool:
+    """Whether a rule is worse off, and gravely where it could not be judged before."""
+    if after.status is Status.ERRORED:
+        return before is not Status.ERRORED
+    return after.status is Status.FLAGGED and (before is Status.PASSED or after.severity <= Severity.SERIOUS)
+
+
+def _was_hidden(code: str, before: Status, after: Verdict) -> bool:
+    """Whether a hazard was there all along, behind the fault."""
+    return code in UNCOVERED and (before is Status.SKIPPED or after.severity is Severity.POTENTIAL)
+
+
+def _is_related(page: Page, own: Page) -> bool:
+    """Whether two rules judge one term of the loss, so that a single edit should content both."""
+    if page.rule.code in UNCOVERED | RARE or page.rule.severity > Severity.SERIOUS:
+        return False
+    mine, its = TERMS.get(own.rule.family), TERMS.get(page.rule.family)
+    return mine is None or its is None or mine == its

@@ -1,0 +1,242 @@
+"""The search for a fix: slips undone one at a time at the located lines, until what cures is known."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ppo_audit.findings import Choice, Edit, Finding, Fix, Replacement, Severity
+from ppo_audit.journal import Journal, repair_stage
+from ppo_audit.repair.behaviour import Computed, alike, behaviour
+from ppo_audit.repair.change import applied, diff, digest_of
+from ppo_audit.repair.judging import UNCOVERED, harm, is_cured
+from ppo_audit.repair.slips import PLAIN, Slip, slips
+from ppo_audit.repair.source import Source, Spot
+from ppo_audit.repair.trials import Case, glimpsed, opened
+from ppo_audit.subjects.judged import Judged
+
+DESIGNS = frozenset(("PPO101", "PPO207", "PPO208", "PPO307"))
+"""Rules that judge a design."""
+OTHERS = 8
+"""Further edits of the kind that cures which are tried, to see whether it is the only one."""
+MOST_CHOICES = 3
+"""Different cures shown at the most."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An edit of a file, in place of what, and the text of the file with it."""
+
+    replacement: Replacement
+    was: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Cure:
+    """A candidate after which the rule is content, and what the target then computes."""
+
+    candidate: Candidate
+    trial: Judged
+    computes: Computed
+    slip: object = None
+    uncovered: tuple[str, ...] = ()
+
+
+def repaired(found: Sequence[Finding], case: Case, trials: int, journal: Journal) -> list[Finding]:
+    """The findings with their fixes; one in whose search an earlier worker was lost stays as it is."""
+    mended: list[Finding] = []
+    for finding in found:
+        variant = finding.variant or next(iter(case.subjects))
+        stage = repair_stage(variant, finding.rule)
+        if journal.gave_up(stage):
+            mended.append(finding)
+            continue
+        journal.enter(stage)
+        mended.append(with_fix(finding, case, variant, trials))
+    return mended
+
+
+def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding:
+    """The finding with a source edit that was tried, or with several between which only the author can choose."""
+    if finding.fix is None:
+        return finding
+    file = Path(finding.location.file) if finding.location is not None else None
+    if file is None or _is_design(finding) or not file.is_file():
+        return replace(finding, fix=replace(finding.fix, verified=False))
+    source = Source(str(file), file.read_text(encoding="utf-8"))
+    found = _cures(finding, case, variant, source, trials)
+    fix = _fix(finding.fix, found, finding, source)
+    return replace(finding, fix=fix)
+
+
+def _is_design(finding: Finding) -> bool:
+    """Whether the code does what it says: what is better is for the author to choose."""
+    return finding.rule in DESIGNS or (finding.rule in UNCOVERED and finding.severity is Severity.POTENTIAL)
+
+
+def _cures(finding: Finding, case: Case, variant: str, source: Source, trials: int) -> list[Cure]:
+    """One cure of each behaviour, in the order in which they were found; all are slips of one kind."""
+    found: list[Cure] = []
+    last: int | None = None
+    for tried, (slip, candidate) in enumerate(_candidates(source, finding, trials)):
+        if found and (slip is not found[0].slip or tried == last):
+            break
+        cure = _tried(candidate, finding, case, variant, source)
+        if cure is None or any(alike(cure.computes, other.computes) for other in found):
+            continue
+        done = harm(case, variant, cure.trial, (finding.rule, *finding.also))
+        if done.broken is None:
+            last = tried + OTHERS if last is None else last
+            found.append(replace(cure, slip=slip, uncovered=done.uncovered))
+    return [cure for cure in found[:MOST_CHOICES] if _holds(cure, finding, case, variant, source)]
+
+
+def _is_tidy(candidate: Candidate, source: Source, line: int) -> bool:
+    """Whether the edit leaves no name unread that the function has computed."""
+    return Source(source.file, candidate.text).unread(line) <= source.unread(line)
+
+
+def _holds(cure: Cure, finding: Finding, case: Case, variant: str, source: Source) -> bool:
+    """Whether the target opened anew with the edit computes the same, and its other variants are no worse either."""
+    trials = opened(case, source.file, cure.candidate.text)
+    if not trials or not alike(behaviour(trials[variant]), cure.computes):
+        return False
+    explained = (finding.rule, *finding.also)
+    others = [name for name in trials if name != variant]
+    return all(harm(case, name, trials[name], explained).broken is None for name in others)
+
+
+def _candidates(source: Source, finding: Finding, trials: int) -> Iterator[tuple[object, Candidate]]:
+    """The edit that the place was found by, then slips at its lines, then the plainest slips at its neighbours."""
+    seen = {source.text}
+    located = _located(source, finding)
+    if located is not None:
+        seen.add(located.text)
+        yield _located, located
+    lines = [place.line for place in (finding.location, *finding.alternatives) if place is not None]
+    around = sorted(set(source.function_lines(lines[0])) - set(lines), key=lambda line: abs(line - lines[0]))
+    nearby, proof = trials // 3, finding.fix.proof if finding.fix else ""
+    yield from itertools.islice(_at_lines(source, lines, slips(finding.rule, proof), seen), trials - nearby)
+    yield from itertools.islice(_at_lines(source, around, PLAIN, seen), nearby)
+
+
+def _at_lines(
+    source: Source, lines: Sequence[int], kinds: Iterable[Slip], seen: set[str]
+) -> Iterator[tuple[object, Candidate]]:
+    """Every slip undone at every expression of the lines, each text of the file once."""
+    statements = [statement for line in lines for statement in source.statements(line)]
+    spots = [spot for statement in dict.fromkeys(statements) for spot in source.spots(statement)]
+    for slip in kinds:
+        for candidate in _of_slip(source, spots, slip):
+            if candidate.text not in seen and _compiles(candidate.text):
+                seen.add(candidate.text)
+                yield slip, candidate
+
+
+def _located(source: Source, finding: Finding) -> Candidate | None:
+    """The edit that the place was found by, where that is one of source."""
+    lines = (finding.fix.diff or "").splitlines() if finding.fix else []
+    (was, now) = ([line[1:] for line in lines if re.match(sign, line)] for sign in (r"-(?!--)", r"\+(?!\+\+)"))
+    place = finding.location
+    if place is None or len(was) != 1 or len(now) != 1 or source.text.splitlines()[place.line - 1] != was[0]:
+        return None
+    start, end = _common(was[0], now[0])
+    replacement = Replacement(
+        place.line, start + 1, place.line, len(was[0]) - end + 1, now[0][start : len(now[0]) - end]
+    )
+    return Candidate(replacement, was[0].strip(), applied(source.text, (replacement,)))
+
+
+def _common(was: str, now: str) -> tuple[int, int]:
+    """How many characters two lines share at their beginning and, of what is left, at their end."""
+    start = _shared(was, now)
+    return start, _shared(was[start:][::-1], now[start:][::-1])
+
+
+def _shared(one: str, other: str) -> int:
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _of_slip(source: Source, spots: Sequence[Spot], slip: Slip) -> Iterator[Candidate]:
+    """The first that may belong to each expression, then the second, and so on."""
+    for turn in itertools.zip_longest(*([(spot, text) for text in slip(spot)] for spot in spots)):
+        for spot, text in filter(None, turn):
+            replacement = spot.put(text)
+            yield Candidate(replacement, spot.text, applied(source.text, (replacement,)))
+
+
+def _compiles(text: str) -> bool:
+    try:
+        compile(text, "<edited>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _tried(candidate: Candidate, finding: Finding, case: Case, variant: str, source: Source) -> Cure | None:
+    trial = glimpsed(case, variant, source.file, candidate.text)
+    if trial is None or not is_cured(case, case.page(finding.rule), variant, trial):
+        return None
+    if finding.location is None or not _is_tidy(candidate, source, finding.location.line):
+        return None
+    return Cure(candidate, trial, behaviour(trial))
+
+
+def _fix(fix: Fix, found: Sequence[Cure], finding: Finding, source: Source) -> Fix:
+    """The fix with the one edit that cures, or with the choice between several."""
+    if not found:
+        return replace(fix, verified=False)
+    found = [_tidied(cure, source) for cure in found]
+    (first, *others) = found
+    edits = [Edit(source.file, digest_of(source.text), (cure.candidate.replacement,)) for cure in found]
+    diffs = [diff(source.file, source.text, cure.candidate.text) for cure in found]
+    if not others:
+        return replace(fix, diff=diffs[0], verified=True, proof=_proof(first), edit=edits[0])
+    choices = tuple(Choice(_said(cure), "", text, edit) for cure, text, edit in zip(found, diffs, edits, strict=True))
+    return replace(fix, diff=None, verified=False, choices=choices)
+
+
+def _tidied(cure: Cure, source: Source) -> Cure:
+    """The same edit without the parentheses that it does not need."""
+    candidate = cure.candidate
+    meaning = ast.dump(ast.parse(candidate.text))
+    for start, end in _pairs(candidate.replacement.text):
+        text = candidate.replacement.text
+        inside = text[start + 1 : end]
+        shorter = replace(candidate.replacement, text=f"{text[:start]}{inside}{text[end + 1 :]}")
+        edited = applied(source.text, (shorter,))
+        if f"({inside})" not in candidate.was and _compiles(edited) and ast.dump(ast.parse(edited)) == meaning:
+            return _tidied(replace(cure, candidate=Candidate(shorter, candidate.was, edited)), source)
+    return cure
+
+
+def _pairs(text: str) -> Iterator[tuple[int, int]]:
+    """Where parentheses open and close, outer ones last."""
+    opened: list[int] = []
+    for place, sign in enumerate(text):
+        if sign == "(":
+            opened.append(place)
+        elif sign == ")" and opened:
+            yield opened.pop(), place
+
+
+def _proof(cure: Cure) -> str:
+    proof = f"With {_said(cure)}, the violation is gone and no other rule is newly broken."
+    if not cure.uncovered:
+        return proof
+    return f"{proof} Hazards that the fault had hidden can be judged again: {', '.join(cure.uncovered)}."
+
+
+def _said(cure: Cure) -> str:
+    candidate = cure.candidate
+    if cure.slip is _located:
+        line = candidate.text.splitlines()[candidate.replacement.line - 1].partition("  #")[0].strip()
+        return f"`{line}` in place of `{candidate.was.partition('  #')[0]}`"
+    return f"`{candidate.replacement.text}` in place of `{candidate.was}`"

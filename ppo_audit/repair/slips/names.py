@@ -1,0 +1,114 @@
+"""Slips of names and places: another name of the same role, two names exchanged, another index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+
+import libcst as cst
+
+from ppo_audit.repair.slips.arithmetic import is_whole
+from ppo_audit.repair.slips.called import called
+from ppo_audit.repair.slips.calls import detached
+from ppo_audit.repair.source import LEAVES, Spot, role_named, tight
+
+
+def renamed(spot: Spot) -> Iterator[str]:
+    """Another name in place of this one: numbers for numbers, tensors for tensors, the nearest first."""
+    if isinstance(spot.node, (cst.Name, cst.Attribute)):
+        scope = spot.scope
+        alike = scope.scalars if spot.text in scope.scalars else scope.tensors
+        yield from likest(spot.text, alike)
+
+
+def constant(spot: Spot) -> Iterator[str]:
+    """What should be held constant: the gradient stopped, or the value of the rollout in place of the new one."""
+    yield from detached(spot)
+    for new, old in (("value", "old_value"), ("log_prob", "old_log_prob")):
+        if isinstance(spot.node, LEAVES) and role_named(spot.text) == new:
+            yield from spot.scope.of(old)
+
+
+def likest(text: str, others: Sequence[str]) -> list[str]:
+    """Other names, those of the same role first, then those that are written most alike."""
+    role = role_named(text)
+    rank = lambda name: (role is None or role_named(name) != role, -SequenceMatcher(a=text, b=name).ratio())
+    return sorted((name for name in others if name != text), key=rank)
+
+
+def renamed_throughout(spot: Spot) -> Iterator[str]:
+    """A name that stands several times in the line, another one everywhere; two names exchanged."""
+    if not is_whole(spot):
+        return
+    found = dict.fromkeys(re.findall(r"[A-Za-z_][\w.]*(?!\w*\()", spot.text))
+    here = [name for name in found if name in spot.scope.names]
+    for one in here:
+        for other in here:
+            if one < other:
+                yield exchanged(spot.text, one, other)
+    for one in here:
+        if len(re.findall(word(one), spot.text)) > 1:
+            yield from (re.sub(word(one), other, spot.text) for other in spot.scope.names if other != one)
+
+
+def exchanged(text: str, one: str, other: str) -> str:
+    return re.sub(f"{word(one)}|{word(other)}", lambda match: other if match[0] == one else one, text)
+
+
+def word(name: str) -> str:
+    return rf"(?<![\w.]){re.escape(name)}(?![\w.])"
+
+
+def extremum_of_two(spot: Spot) -> Iterator[str]:
+    """The pessimistic one of two: this and another name that is in reach, element by element."""
+    if isinstance(spot.node, cst.Name):
+        unnamed = [name for name in spot.scope.tensors if "." not in name and role_named(name) is None]
+        for name in likest(spot.text, unnamed):
+            if role_named(spot.text) is None:
+                yield f"torch.min({name}, {spot.text})"
+                yield f"torch.max({name}, {spot.text})"
+
+
+def indices(spot: Spot) -> Iterator[str]:
+    """A neighbouring index, all rows in place of a part, one row or column in place of another."""
+    node = spot.node
+    if not isinstance(node, cst.Subscript):
+        return
+    base, inside = spot.code(node.value), ", ".join(spot.code(each).strip().rstrip(",") for each in node.slice)
+    for other in _other_indices(inside):
+        yield f"{base}[{other}]"
+    yield base
+
+
+def _other_indices(inside: str) -> Iterator[str]:
+    if re.fullmatch(r"\w+", inside) and not inside.isdigit():
+        yield f"{inside} + 1"
+        yield f"{inside} - 1"
+    if match := re.fullmatch(r"(\w+) [+-] 1", inside):
+        yield match[1]
+    if match := re.fullmatch(r"(\w+)", inside):
+        yield f"{match[1]} + 1"
+    if ":" in inside:
+        yield from (other for other in (":-1", "1:", "::-1") if other != inside)
+
+
+def ended(spot: Spot) -> Iterator[str]:
+    """A factor 1 - flag that was forgotten, or one that should be turned round."""
+    flags = (*spot.scope.of("done", "terminated", "truncated"), *spot.scope.of("mask"))
+    alive = [name for name in spot.scope.names if re.search(r"alive|not_|non_?term|continu", name)]
+    if isinstance(spot.node, (*LEAVES, cst.BinaryOperation)):
+        yield f"1.0 - {tight(spot.text)}"
+        yield f"1.0 - {tight(spot.text)}.float()"
+        for name in (*alive, *(f"{each}[t]" for each in alive)):
+            yield f"{tight(spot.text)} * {name}"
+        for name in flags:
+            yield f"{tight(spot.text)} * (1.0 - {name})"
+            yield f"{tight(spot.text)} * (1.0 - {name}.float())"
+
+
+def elementwise(spot: Spot) -> Iterator[str]:
+    """A mean, a shift or a permutation taken off a value that belongs to each sample."""
+    call = called(spot)
+    if call and call.name in ("mean", "roll", "flip", "max", "sum", "sort", "cumsum") and call.subject:
+        yield call.subject
