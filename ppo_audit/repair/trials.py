@@ -33,6 +33,7 @@ class Verdict:
 
     status: Status
     severity: Severity = Severity.POTENTIAL
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def judged(subject: Judged, page: Page) -> Verdict:
     violation = load_check(page)(subject)
     if violation is None:
         return Verdict(Status.PASSED)
-    return Verdict(Status.FLAGGED, page.rule.severity if violation.severity is None else violation.severity)
+    severity = page.rule.severity if violation.severity is None else violation.severity
+    return Verdict(Status.FLAGGED, severity, violation.message)
 
 
 def opened(case: Case, file: str, text: str) -> dict[str, Judged]:

@@ -110,6 +110,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO702": (forms.centred,),
     "PPO703": (forms.stable_log,),
     "PPO704": (forms.stable_log,),
+    "PPO801": (arithmetic.halves, forms.centred),
     "PPO802": (forms.group_means, calls.functions),
     "PPO803": FINITE,
     "PPO805": SPREAD,

@@ -167,6 +167,15 @@ def centred(spot: Spot) -> Iterator[str]:
         yield from (f"({text} - {each})" for each in reversed(spot.scope.names) if "mean" in each)
 
 
+def bounded(spot: Spot) -> Iterator[str]:
+    """An exponent that cannot overflow, at several bounds."""
+    call = called(spot)
+    if call and call.name == "exp" and call.subject:
+        for bound in ("10.0", "5.0"):
+            inner = f"torch.clamp({call.subject}, -{bound}, {bound})"
+            yield f"{inner}.exp()" if call.is_method else call.text(args=(inner,))
+
+
 def raw(spot: Spot) -> Iterator[str]:
     """What was normalised, as it is."""
     match = re.fullmatch(r"\((\w+) - \1\.mean\(\)\) / \(\1\.std\(.*\).*\)", spot.text)
