@@ -8,7 +8,8 @@ Why.       Trainers meet these batches: the last minibatch holds one sample, a s
 Applies.   Functions that are called; a recording is not called again. Shapes and dtypes other than those in which the
            target takes its inputs are not valid.
 Tested.    8 and 128 samples, one sample, one token, zero and constant advantages, log-ratios of +-20 and +-100,
-           sequences of different length, float32, and tensors whose memory is not contiguous.
+           sequences of different length, float32, and tensors whose memory is not contiguous; then twenty batches of 1
+           to 33 samples of 1 to 9 tokens, drawn by Hypothesis, which shrinks one that is refused.
 Severity.  Critical: training stops. Potential where only log-ratios of 100 or inputs that are not contiguous are
            refused.
 Fix.       Guard what needs two samples with `if len(advantages) > 1`; use `reshape` where `view` refuses.
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation
+from ppo_audit.probes.drawn import smallest
 
 RULE = Rule(
     code="PPO001",
@@ -38,7 +40,7 @@ def check(subject: Subject) -> Violation | None:
     errors = {name: direct.raised(batch, dtype) for name, batch, dtype in strata(subject)}
     refused = {name: error for name, error in errors.items() if error is not None}
     if not refused:
-        return None
+        return of_drawn(subject)
     name = min(refused, key=lambda name: name in FAR)
     return Violation(
         f"On {name} {refused[name]}.",
@@ -48,6 +50,20 @@ def check(subject: Subject) -> Violation | None:
         explains=("PPO503",),
         place=refused[name].place,
     )
+
+
+def of_drawn(subject: Subject) -> Violation | None:
+    """The smallest batch of another shape, regime and seed that the target refuses."""
+    if "reward" in subject.available:  # whole groups only
+        return None
+    direct = subject.direct
+    drawn = smallest(lambda each: direct.raised(each.batch(direct)) is not None)
+    error = direct.raised(drawn.batch(direct)) if drawn is not None else None
+    if drawn is None or error is None:
+        return None
+    words = drawn.words(subject)
+    text = f"On {', '.join(f'{name} {value}' for name, value in words.items())}: {error}."
+    return Violation(text, words, explains=("PPO503",), signature="drawn", place=error.place)
 
 
 def strata(subject: Subject) -> Iterator[tuple[str, Batch, torch.dtype | None]]:

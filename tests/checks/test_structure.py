@@ -64,6 +64,12 @@ class TestRuns:
         assert finding.location.line == 6
         assert finding.severity is Severity.CRITICAL
 
+    def test_of_the_batches_drawn_the_smallest_that_is_refused_is_told(self, tmp_path: Path):
+        body = f"r = (log_prob - old_log_prob).exp()\n    assert len(r) % 5 != 4\n    return {SURROGATE}.mean()"
+        finding = finding_of(audit_source(loss(body), tmp_path, "PPO001"), "PPO001")
+        assert finding.counterexample == {"samples": 4, "regime": "ordinary", "seed": 0}
+        assert finding.location.line == 6
+
     def test_refusing_what_is_far_away_is_potential_only(self, tmp_path: Path):
         body = f"r = (log_prob - old_log_prob).exp()\n    assert (r < 1e20).all()\n    return {SURROGATE}.mean()"
         finding = finding_of(audit_source(loss(body), tmp_path, "PPO001"), "PPO001")
