@@ -54,6 +54,7 @@ class _Case:
     def learn(self, seen: Attempt) -> None:
         self.known.update(seen.verdicts)
         self.opened = seen.opened or self.opened
+        self.deadline += seen.queued
         if seen.entry is None:
             self.lost[seen.stage] = seen.why
         if seen.entry is None and is_rule(seen.stage):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -36,6 +37,12 @@ class Tree:
             self.seen.update(self.root.children(recursive=True))
         alive = [self.root, *(process for process in self.seen if process.is_running())]
         return sum(max(0, _resident(process) - self.at_start) for process in alive), len(alive)
+
+    def queued(self) -> float:
+        """Seconds for which the root was ready to run and others had the processors; 0 where the system cannot tell."""
+        with contextlib.suppress(OSError, IndexError, ValueError, AttributeError):
+            return int(Path(f"/proc/{self.root.pid}/schedstat").read_text().split()[1]) / 1e9  # type: ignore[union-attr]
+        return 0.0
 
     def kill(self) -> None:
         """End all of them; whoever was started meanwhile is in the same session."""

@@ -8,7 +8,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ import torch
 import ppo_audit
 from ppo_audit.findings import Outcome, Status, TargetReport
 from ppo_audit.isolation import pool
+from ppo_audit.isolation.attempt import Limits, _Watch
+from ppo_audit.isolation.records import Job
 from ppo_audit.settings import Settings
 from tests.targets.hostile.cases import FOLDER
 
@@ -103,3 +107,13 @@ def test_in_process_everything_is_put_back(name: str, monkeypatch):
     before = state()
     ppo_audit.audit(f"{FOLDER}/state.py:{name}", Settings(select=("PPO003",)))
     assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("passed", "queued", "is_late"), [(0.9, 0.0, False), (1.1, 0.0, True), (3.0, 2.5, False), (9.0, 8.9, True)]
+)
+def test_time_in_the_queue_for_a_processor_is_not_the_targets(tmp_path, passed: float, queued: float, is_late: bool):
+    job = Job("a:loss", Settings(), tmp_path / "journal", tmp_path / "output")
+    tree = types.SimpleNamespace(queued=lambda: queued)
+    watch = _Watch(job, Limits(1.0, 1.0, 10.0, 1.0), tree, threading.Event())
+    assert watch._is_late(watch.entered + passed, allowed=1.0) is is_late
