@@ -108,6 +108,10 @@ def opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
     """The subjects that a spec names, and where its source is."""
     from ppo_audit.recipes import RECIPES
 
+    if spec.endswith(".ppoaudit"):
+        from ppo_audit.trainer import stored_variants
+
+        return stored_variants(spec, settings), (None, None)
     if is_script(spec) or spec in RECIPES:
         from ppo_audit.trainer import trainer_variants
 

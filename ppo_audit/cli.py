@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from ppo_audit.commands import check, demo, init, new_rule, profile, replay, rules, selftest, snapshot, training
+from ppo_audit.commands import check, demo, init, new_rule, profile, record, replay, rules, selftest, snapshot, training
 from ppo_audit.errors import UsageError
 
 OWN_BUG = 4
 FOR_THE_SCRIPT = "What follows `--` is passed on to the script: ppo-audit check train.py -- --total-timesteps 512"
+FOR_A_RUN = "What follows `--` is the command to record: ppo-audit record -o run.ppoaudit -- python train.py --seed 1"
 
 app = typer.Typer(
     name="ppo-audit",
@@ -55,6 +56,7 @@ def _root(
 
 
 app.command("check", epilog=FOR_THE_SCRIPT)(check.check)
+app.command("record", epilog=FOR_A_RUN)(record.record)
 app.command("init")(init.init)
 app.command("rules")(rules.rules)
 app.command("explain")(rules.explain)

@@ -18,6 +18,7 @@ from ppo_audit.recipes import RECIPES, Variant, variants_of
 from ppo_audit.recording.session import Capture, Loss, Session, expect_losses, recording
 from ppo_audit.recording.session import record as record_run
 from ppo_audit.settings import Settings
+from ppo_audit.stored import LiftedRun, load
 from ppo_audit.subjects.evidence import REASONS, Named, NoRatio, find_boundary
 from ppo_audit.subjects.memory import Keeper, Memory, read_by, writer
 from ppo_audit.subjects.minibatches import agreed
@@ -49,10 +50,10 @@ def _named(variant: str, subjects: Sequence[tuple[str, Subject]]) -> Iterator[tu
 def _variants(spec: str, settings: Settings) -> tuple[Variant, ...]:
     if spec in RECIPES:
         return variants_of(spec)
-    return (Variant("default", _script(existing_file(Path(spec)), settings.script_args)),)
+    return (Variant("default", script(existing_file(Path(spec)), settings.script_args)),)
 
 
-def _script(path: Path, arguments: tuple[str, ...]) -> Callable[[], object]:
+def script(path: Path, arguments: tuple[str, ...]) -> Callable[[], object]:
     """Run the file as `python file.py arguments` would."""
 
     def start() -> object:
@@ -77,10 +78,22 @@ def lift_all(spec: str, start: Callable[[], object], seed: int, named: Named = (
 
     `named` are roles that the user gives to variables by name.
     """
+    return subjects_of(spec, recorded_session(spec, start, named), seed)
+
+
+def recorded_session(spec: str, start: Callable[[], object], named: Named = ()) -> Session[Program]:
+    """A run, recorded as far as is needed."""
     lifting, looking = functools.partial(verified_program, named=named), functools.partial(observed, named=named)
     session = record_run(start, spec, lifting, looking)
     _expect_names(spec, session, named)
-    return subjects_of(spec, session, seed)
+    return session
+
+
+def stored_variants(spec: str, settings: Settings) -> list[tuple[str, Subject]]:
+    """The losses of a run that was recorded to a file."""
+    if settings.roles:
+        raise UsageError("--role: the roles of a stored recording were found when it was made; give it to `record`.")
+    return list(_named("default", _as_subjects(spec, load(existing_file(Path(spec))), settings.seed)))
 
 
 def _expect_names(spec: str, session: Session[Program], named: Named) -> None:
@@ -118,9 +131,14 @@ def recorded_variants(session: Session[Program], spec: str, settings: Settings) 
 
 
 def subjects_of(spec: str, session: Session[Program], seed: int) -> list[tuple[str, Subject]]:
-    """What a run was lifted into; raises UsageError where its loss with the ratio is not among it.
+    """What a run was lifted into; raises UsageError where its loss with the ratio is not among it."""
+    return _as_subjects(spec, lifted_run(spec, session), seed)
 
-    Losses of separate `backward` calls are subjects of their own and not one sum: they may have other rows.
+
+def lifted_run(spec: str, session: Session[Program]) -> LiftedRun:
+    """The losses that are judged, the one with the ratio first, why others are not, and the loop.
+
+    Losses of separate `backward` calls are apart and not one sum: they may have other rows.
     """
     programs, declined = _lifted(spec, session)
     policies = [(place, program) for place, program in programs if "log_prob" in program.boundary.numbers]
@@ -129,11 +147,15 @@ def subjects_of(spec: str, session: Session[Program], seed: int) -> list[tuple[s
         raise UsageError(f"`{spec}` was recorded, but {_gravest(declined)}")
     known = frozenset(role for _, program in policies for role in program.boundary.numbers)
     beside = [(place, program) for place, program in programs if known.isdisjoint(program.boundary.numbers)]
-    subjects = [(place, replayed_subject(spec, program, seed)) for place, program in (*policies, *beside)]
+    return LiftedRun(spec, (*policies, *beside), tuple(reasons), session.watcher.loop(session.is_whole))
+
+
+def _as_subjects(spec: str, run: LiftedRun, seed: int) -> list[tuple[str, Subject]]:
+    subjects = [(place, replayed_subject(spec, program, seed)) for place, program in run.programs]
     (place, first), *others = [
-        (place, dataclasses.replace(subject, not_covered=tuple(reasons))) for place, subject in subjects
+        (place, dataclasses.replace(subject, not_covered=run.reasons)) for place, subject in subjects
     ]
-    return [(place, dataclasses.replace(first, loop=session.watcher.loop(session.is_whole))), *others]
+    return [(place, dataclasses.replace(first, loop=run.loop)), *others]
 
 
 Declined = list[tuple[str, UsageError]]

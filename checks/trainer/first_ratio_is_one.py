@@ -17,7 +17,7 @@ Fix.       Store the action that was sampled, and compute both log-probs by one 
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.loop import fresh, is_noisy, log_ratio, loop_of, odd_one_out, selected_at, slack, weighed
+from ppo_audit.probes.loop import fresh, log_ratio, loop_of, odd_one_out, selected_at, slack, weighed
 
 RULE = Rule(
     code="PPO901",
@@ -32,7 +32,7 @@ RULE = Rule(
 def check(subject: Subject) -> Violation | None:
     loop = loop_of(subject)
     first = fresh(loop)
-    if is_noisy(loop):
+    if loop.is_noisy:
         raise NotApplicable("the network draws random numbers, so that no two of its log-probs are equal")
     ratio, counts = log_ratio(first), weighed(subject, first)
     new, old = first.roles["log_prob"].double()[counts], first.roles["old_log_prob"].double()

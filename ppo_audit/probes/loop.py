@@ -23,11 +23,9 @@ MOVES = frozenset(
     "unsqueeze stack cat concat concatenate permute transpose t T split chunk unbind data as_tensor tensor long int "
     "setitem zeros empty".split()
 )
-RANDOM = frozenset("dropout feature_dropout alpha_dropout rrelu".split())
 DRAWS = frozenset(
     "normal multinomial bernoulli poisson rand randn randint uniform randperm rand_like randn_like exponential".split()
 )
-HALVES = (torch.float16, torch.bfloat16)
 ROUNDING = 1e-3
 """Log-ratios up to this one are rounding: kernels differ with the size of a batch, and sums are long."""
 NO_REUSE = "no sample came back after a step of its policy, as far as the recording reached"
@@ -79,14 +77,9 @@ def weighed(subject: Subject, minibatch: Minibatch) -> torch.Tensor:
     return gradient_of(run.loss, run.leaves["log_prob"]) != 0
 
 
-def is_noisy(loop: Loop) -> bool:
-    """Whether the network draws random numbers, so that its outputs differ from call to call."""
-    return any(plain(op.name) in RANDOM and op.kwargs.get("training", True) for op in loop.trace.ops)
-
-
 def slack(loop: Loop) -> float:
     """The log-ratio below which there may be rounding alone."""
-    return 50 * ROUNDING if any(tensor.dtype in HALVES for tensor in loop.trace.tensors) else ROUNDING
+    return 50 * ROUNDING if loop.is_half else ROUNDING
 
 
 @dataclass(frozen=True)

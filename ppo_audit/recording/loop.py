@@ -16,8 +16,11 @@ from typing import NamedTuple
 
 import torch
 
+from ppo_audit.recording.graph import plain
 from ppo_audit.recording.trace import OWN_FOLDER, TORCH_FOLDERS, Site, Trace, site_of
 
+RANDOM = frozenset("dropout feature_dropout alpha_dropout rrelu".split())
+HALVES = (torch.float16, torch.bfloat16)
 WATCHED = 3
 """Parameters of each optimizer whose gradients are followed, the smallest ones."""
 INSTALLED = frozenset(("site-packages", "dist-packages"))
@@ -110,6 +113,10 @@ class Loop:
     arrays: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False)
     """What the target's frames held at the first loss with a ratio, by name."""
     trace: Trace = field(default_factory=Trace, repr=False)
+    is_noisy: bool = False
+    """Whether the network draws random numbers, so that its outputs differ from call to call."""
+    is_half: bool = False
+    """Whether half precision was used."""
     is_whole: bool = True
     """Whether the recording began before anything was trained."""
 
@@ -216,6 +223,7 @@ class Watcher:
             Trainer(number, type(each.optimizer).__name__, held_by(each.optimizer), each.place)
             for number, each in self.ledgers.items()
         ]
+        first = self.first or Trace()
         unmoved = frozenset(name for name, (now, before) in self.kept.items() if torch.equal(now.detach(), before))
         return Loop(
             tuple(self.events),
@@ -224,7 +232,9 @@ class Watcher:
             dict(self.names),
             unmoved,
             dict(self.arrays),
-            self.first or Trace(),
+            first,
+            any(plain(op.name) in RANDOM and op.kwargs.get("training", True) for op in first.ops),
+            any(tensor.dtype in HALVES for tensor in first.tensors),
             is_whole,
         )
 
