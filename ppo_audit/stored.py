@@ -7,6 +7,7 @@ roles held, and the events of the loop. A loss that calls code which no file can
 
 from __future__ import annotations
 
+import bisect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -99,13 +100,15 @@ def _program(program: Program, tensors: Tensors) -> Json:
     starts = [number for numbers in program.boundary.numbers.values() for number in numbers]
     makers = {number: op for op in program.trace.ops for number in op.outputs}
     origins = [makers[number] for number in starts if number in makers]
-    ops = [*program.ops, *(op for op in origins if op not in program.ops)]
+    wanted, own = {id(op) for op in (*program.ops, *origins)}, {id(op) for op in program.ops}
+    places = [index for index, op in enumerate(program.trace.ops) if id(op) in wanted]
+    ops = [program.trace.ops[index] for index in places]
     used = {program.total, *starts, *(number for op in ops for number in (*op.inputs, *op.outputs))}
     used |= {program.earlier[number] for number in used if number in program.earlier}
     given = {number for op in origins for number in op.inputs}
     return {
         "ops": [_op(op) for op in ops],
-        "own": len(program.ops),
+        "own": [index for index, op in enumerate(ops) if id(op) in own],
         "roles": program.boundary.numbers,
         "reasons": program.boundary.reasons,
         "total": program.total,
@@ -113,7 +116,9 @@ def _program(program: Program, tensors: Tensors) -> Json:
         "constants": {str(number): tensors.key(tensor) for number, tensor in program.constants.items()},
         "tensors": {str(number): _shape(program.trace.tensors[number]) for number in sorted(used)},
         "given": {str(number): tensors.key(program.trace.tensors[number].detach()) for number in given},
-        "reads": [tuple(read) for read in program.trace.reads if read.value in used],
+        "reads": [
+            read._replace(at=bisect.bisect_left(places, read.at)) for read in program.trace.reads if read.value in used
+        ],
         "flags": [program.is_climbed, program.is_at_old_policy, program.mask_keeps],
     }
 
@@ -124,12 +129,13 @@ def _read_program(item: Json, tensors: Mapping[str, torch.Tensor]) -> Program:
     known = {int(number): _placeholder(facts, by_identity) for number, facts in item["tensors"].items()} | given
     trace = Trace(tensors=[known.get(number, torch.empty(0)) for number in range(max(known) + 1)])
     ops = [_read_op(facts, known) for facts in item["ops"]]
-    trace.ops.extend([*ops[item["own"] :], *ops[: item["own"]]])
-    trace.reads.extend(Read(name, value, _site(site), own) for name, value, site, own in item["reads"])
+    trace.ops.extend(ops)
+    trace.reads.extend(Read(name, value, _site(site), own, at) for name, value, site, own, at in item["reads"])
     boundary = Boundary({role: tuple(numbers) for role, numbers in item["roles"].items()}, item["reasons"])
     constants = {int(number): tensors[key] for number, key in item["constants"].items()}
     loss = tensors[item["loss"]]
-    return Program(tuple(ops[: item["own"]]), boundary, trace, item["total"], loss, constants, *item["flags"])
+    own = tuple(ops[index] for index in item["own"])
+    return Program(own, boundary, trace, item["total"], loss, constants, *item["flags"])
 
 
 def _shape(tensor: torch.Tensor) -> Json:
