@@ -26,6 +26,7 @@ def main() -> None:
     console.print(isolation())
     console.print(many_targets())
     console.print(one_audit())
+    console.print(faulty_twins())
     console.print(time_per_rule())
 
 
@@ -107,6 +108,18 @@ def one_audit() -> Table:
     median = statistics.median(report.seconds for report in reports)
     first = reports[0]
     table.add_row(f"{median:.2f}", f"{first.evaluations:,}", f"{first.cases:,}", str(len(first.outcomes)))
+    return table
+
+
+def faulty_twins() -> Table:
+    """Correct losses and faulty twins of them."""
+    from tests.bench.twins import ratio, twins
+
+    pairs = list(twins())
+    title = f"Faulty losses, located: {ratio(pairs):.2f} times the audit of a correct one (goal: at most 2)"
+    table = Table("fault", "correct s", "faulty s", "ratio", title=title)
+    for pair in pairs:
+        table.add_row(pair.name, f"{pair.correct:.2f}", f"{pair.faulty:.2f}", f"{pair.faulty / pair.correct:.2f}")
     return table
 
 
