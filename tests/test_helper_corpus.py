@@ -19,10 +19,10 @@ ATTRIBUTES = {helper.name: helper.attribute for helper in catalogue.HELPERS}
 ELSEWHERE = frozenset(
     "lambda_ignored tokens_not_turned_back bootstrap_through_ends episodes_strung_together last_flag_forgotten "
     "returns_of_normalised first_answer_as_baseline guard_lost "
-    "helper_k3_reversed group_root_forgotten "
-    "log_std_as_deviation log_prob_unnormalised value_loss_of_clipped_only huber_is_flat clip_fraction_inside "
+    "helper_k3_reversed "
+    "log_std_as_deviation log_prob_unnormalised value_loss_of_clipped_only huber_is_flat "
     "clip_fraction_padded whitening_over_padding "
-    "controller_without_bound controller_lr_like_coefficient controller_of_absolute_error".split()
+    "controller_without_bound controller_lr_like_coefficient".split()
 )
 """Faults that are found, but not on the edited line: the cure is two edits, or lies on another line as well."""
 

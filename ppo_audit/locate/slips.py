@@ -63,10 +63,10 @@ class Slip:
 def slips(function: Function) -> Iterator[Slip]:
     """Everything to try in one function: slips inside expressions, wrong names, what was put in or left out."""
     slots = list(_slots(function))
-    for inside in (_rewritten, _renamed, _dropped):
-        for slot in slots:
-            yield from (Slip(slot, instead) for instead in inside(slot.node, function))
+    for inside in (_compared, _rewritten, _renamed, _dropped, _numbers_named):
+        yield from (Slip(slot, instead) for slot in slots for instead in inside(slot.node, function))
     yield from _insertions(function, slots)
+    yield from (Slip(slot, instead) for slot in slots for instead in _called_like(slot.node, function))
 
 
 def _slots(function: Function) -> Iterator[Slot]:
@@ -102,8 +102,14 @@ def is_tick(node: ast.AST) -> bool:
     return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == TICK
 
 
+def _compared(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """A comparison turned round."""
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in OTHER_COMPARISON:
+        yield ast.Compare(node.left, [OTHER_COMPARISON[type(node.ops[0])]()], node.comparators)
+
+
 def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
-    """Another operator, index, operand order, comparison or number."""
+    """Another operator, index, operand order or number."""
     if isinstance(node, ast.BinOp):
         if type(node.op) in OTHER_OPERATOR:
             yield ast.BinOp(node.left, OTHER_OPERATOR[type(node.op)](), node.right)
@@ -112,8 +118,6 @@ def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield from _regrouped(node)
     elif isinstance(node, ast.Subscript):
         yield from (ast.Subscript(node.value, index, ast.Load()) for index in _indices(node.slice))
-    elif isinstance(node, ast.Compare) and type(node.ops[0]) in OTHER_COMPARISON:
-        yield ast.Compare(node.left, [OTHER_COMPARISON[type(node.ops[0])]()], node.comparators)
     elif isinstance(node, ast.IfExp):
         yield ast.IfExp(node.test, node.orelse, node.body)
     elif isinstance(node, ast.UnaryOp):
@@ -167,20 +171,25 @@ def _renamed(node: ast.expr, function: Function) -> Iterator[ast.expr]:
     """Another function or method of the kind, or another variable of the function."""
     if isinstance(node, ast.Attribute) and node.attr in OTHER_NAME:
         yield ast.Attribute(node.value, OTHER_NAME[node.attr], ast.Load())
-    if isinstance(node, ast.Call):
-        yield from _called_like(node, function)
     if isinstance(node, ast.Name) and node.id in OTHER_NAME:
         yield ast.Name(OTHER_NAME[node.id], ast.Load())
-    elif (
-        (isinstance(node, ast.Name) and node.id in _variables(function))
-        or isinstance(node, ast.Subscript)
-        or (isinstance(node, ast.Constant) and isinstance(node.value, int | float))
-    ):
+    elif (isinstance(node, ast.Name) and node.id in _variables(function)) or isinstance(node, ast.Subscript):
         yield from (ast.Name(name, ast.Load()) for name in _variables(function) if name != getattr(node, "id", None))
 
 
-def _called_like(node: ast.Call, function: Function) -> Iterator[ast.expr]:
-    """The same call with the arguments of another one, and what else the function takes elements of."""
+def _numbers_named(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """A variable of the function where a number stands."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        yield from (ast.Name(name, ast.Load()) for name in _variables(function))
+
+
+def _called_like(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """The same call with the arguments of another one, and what else the function takes elements of.
+
+    A call of anything cures by chance more often than other slips, so that it comes last.
+    """
+    if not isinstance(node, ast.Call):
+        return
     for other in ast.walk(function):
         if isinstance(other, ast.Call) and other is not node and isinstance(other.func, ast.Attribute):
             yield ast.Call(node.func, other.args, other.keywords)
