@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -14,8 +14,6 @@ from ppo_audit.subjects.subject import Subject, gradient_of
 ROWS = 8
 TOLERANCE = 1e-10
 """Finer than any guard of a denominator, coarser than rounding in float64."""
-
-Effect = tuple[torch.Tensor, ...]
 
 
 def probes(subject: Subject) -> tuple[Batch, Batch]:
@@ -29,23 +27,31 @@ def probes(subject: Subject) -> tuple[Batch, Batch]:
     return wide, subject.direct.batch(seed=1, ragged=True)
 
 
-def effects(subject: Subject, batches: Sequence[Batch]) -> tuple[Effect, Effect] | None:
-    """The loss and every gradient on both probes; None where the subject fails on one."""
+def effects(subject: Subject, batches: tuple[Batch, Batch]) -> Iterator[torch.Tensor]:
+    """The loss and every gradient, probe by probe: whoever compares stops at the first that differs."""
+    wide, whole = batches
+    for run in (lambda: subject.run(wide), lambda: subject.direct.subject.run(whole)):
+        yield from _effect(run())
+
+
+def alike(cured: Sequence[torch.Tensor], other: Iterator[torch.Tensor]) -> bool:
+    """Whether another effect is equal to rounding; not where it cannot be had."""
     try:
-        wide, whole = batches
-        return _effect(subject.run(wide)), _effect(subject.direct.subject.run(whole))
-    except (NotApplicable, TargetRaised, RuntimeError, ArithmeticError, TypeError, ValueError, KeyError, IndexError):
-        return None
-
-
-def alike(first: tuple[Effect, Effect] | None, second: tuple[Effect, Effect] | None) -> bool:
-    """Whether two effects are equal to rounding."""
-    if first is None or second is None:
+        return all(_equal(one, two) for one, two in zip(cured, other, strict=True))
+    except FAILURES:
         return False
-    pairs = [(a, b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True)]
-    return all(torch.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True) for a, b in pairs)
 
 
-def _effect(run: Run) -> Effect:
-    live = [leaf for _, leaf in sorted(run.leaves.items()) if leaf.requires_grad]
-    return (run.loss.detach().double(), *(gradient_of(run.loss, leaf).double() for leaf in live))
+FAILURES = (NotApplicable, TargetRaised, RuntimeError, ArithmeticError, TypeError, ValueError, KeyError, IndexError)
+"""What an edit may lead to: it may break the target in any way."""
+
+
+def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return torch.allclose(first, second, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+
+
+def _effect(run: Run) -> Iterator[torch.Tensor]:
+    yield run.loss.detach().double()
+    for _, leaf in sorted(run.leaves.items()):
+        if leaf.requires_grad:
+            yield gradient_of(run.loss, leaf).double()

@@ -9,7 +9,7 @@ from typing import Any
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Violation
 from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_of
-from ppo_audit.locate.effects import alike, effects, probes
+from ppo_audit.locate.effects import FAILURES, alike, effects, probes
 from ppo_audit.locate.insertions import Scene, exchanges, insertions_of
 from ppo_audit.locate.mending import mended
 from ppo_audit.locate.place import Place
@@ -59,7 +59,10 @@ def _places(cure: Edit, candidates: Sequence[Edit], subject: Subject) -> Iterato
     """The line of the cure, then the others where an edit does the same to the loss, in the order of their trial."""
     yield from _lines_of(cure)
     batches = probes(subject)
-    cured = effects(subject.repaired(cure.interventions), batches)
+    try:
+        cured = list(effects(subject.repaired(cure.interventions), batches))
+    except FAILURES:
+        return
     named = {place.line for place in _lines_of(cure)}
     for edit in candidates:
         fresh = [place for place in _lines_of(edit) if place.line not in named]
