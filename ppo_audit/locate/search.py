@@ -78,7 +78,7 @@ def _lines_of(edit: Edit) -> list[Location]:
     return [place for place in (setting, _location(edit.op)) if place is not None]
 
 
-SEARCHED = frozenset(("ratio", "clip", "value", "shape", "reduction"))
+SEARCHED = frozenset(("ratio", "clip", "value", "reduction"))
 """Families where a call may cure what the rule saw at another one; the places that others see are those to edit."""
 HAZARDS = frozenset(("PPO101", "PPO109", "PPO201", "PPO202", "PPO207", "PPO208", "PPO307"))
 """Rules whose site is the quantity itself: the code there does what it says, and saying it is the problem."""
