@@ -163,6 +163,8 @@ class Finding:
     """Other lines where an edit has the same effect."""
     diagnosis: str = ""
     """Which known slip the outcomes of all rules look like, where they look like one."""
+    reproduction: str = ""
+    """A few lines of Python that show the smallest case with torch and the target's file alone."""
 
 
 @dataclass(frozen=True)

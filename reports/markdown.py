@@ -135,6 +135,9 @@ def finding_section(finding: Finding) -> str:
         _labelled("Why it matters", finding.why),
         f"**The mathematics.**\n\n{fence(inspect.cleandoc(finding.property))}" if finding.property else "",
         _evidence(finding),
+        f"**By hand.** With torch and the file alone:\n\n{fence(finding.reproduction, 'python')}"
+        if finding.reproduction
+        else "",
         *_recommendation(finding.fix),
         _labelled("How common", finding.prevalence or ""),
         _also(finding),

@@ -130,3 +130,25 @@ def _is_related(page: Page, own: Page) -> bool:
         return False
     mine, its = TERMS.get(own.rule.family), TERMS.get(page.rule.family)
     return mine is None or its is None or mine == its
+
+
+def price(case: Case, variant: str, trial: Judged, rules: Sequence[str]) -> str:
+    """What a cure costs: what these rules say of the loss with it and did not say before, and how its profile moved."""
+    fresh = [page for page in case.pages if page.rule.code in rules and _passed(case, variant, page.rule.code)]
+    flagged = [(page, verdict) for page in fresh if (verdict := said(trial, page)).status is Status.FLAGGED]
+    told = [f"{page.rule.code} ({verdict.severity.label}): {verdict.message.rstrip('.')}" for page, verdict in flagged]
+    moved = changes(case.subjects[variant], trial)
+    return ". ".join(part for part in (f"It costs {'; '.join(told)}" if told else "", moved.rstrip(".")) if part)
+
+
+def _passed(case: Case, variant: str, code: str) -> bool:
+    return case.said[variant].get(code, Status.SKIPPED) is not Status.FLAGGED
+
+
+def changes(before: Judged, after: Judged) -> str:
+    """What a cure moves in the profile, in words."""
+    if not isinstance(before, Subject) or not isinstance(after, Subject):
+        return ""
+    was, now = _profile(before), _profile(after)
+    moved = [f"{name} from {was.get(name)} to {now.get(name)}" for name in now if was.get(name) != now.get(name)]
+    return f"It moves {', '.join(moved)}." if moved else ""

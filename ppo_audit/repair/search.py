@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from ppo_audit.findings import Choice, Edit, Finding, Fix, Replacement, Severity
 from ppo_audit.journal import Journal, repair_stage
 from ppo_audit.repair.behaviour import Computed, alike, behaviour
 from ppo_audit.repair.change import applied, diff, digest_of
-from ppo_audit.repair.judging import UNCOVERED, harm, is_cured
-from ppo_audit.repair.slips import PLAIN, Slip, slips
+from ppo_audit.repair.judging import UNCOVERED, changes, harm, is_cured, price
+from ppo_audit.repair.reproduction import reproduction
+from ppo_audit.repair.slips import PLAIN, Slip, forms, slips
 from ppo_audit.repair.source import Source, Spot
 from ppo_audit.repair.trials import Case, glimpsed, opened
 from ppo_audit.subjects.judged import Judged
@@ -57,7 +58,8 @@ def repaired(found: Sequence[Finding], case: Case, trials: int, journal: Journal
             mended.append(finding)
             continue
         journal.enter(stage)
-        mended.append(with_fix(finding, case, variant, trials))
+        shown = replace(finding, reproduction=reproduction(case.spec, case.subjects[variant], finding))
+        mended.append(with_fix(shown, case, variant, trials))
     return mended
 
 
@@ -66,12 +68,33 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
     if finding.fix is None:
         return finding
     file = Path(finding.location.file) if finding.location is not None else None
-    if file is None or _is_design(finding) or not file.is_file():
+    is_priced = finding.rule in PRICED
+    if file is None or (_is_design(finding) and not is_priced) or not file.is_file():
         return replace(finding, fix=replace(finding.fix, verified=False))
     source = Source(str(file), file.read_text(encoding="utf-8"))
+    if is_priced:
+        choices = tuple(_priced(finding, case, variant, source))
+        return replace(finding, fix=replace(finding.fix, verified=False, choices=choices))
     found = _cures(finding, case, variant, source, trials)
-    fix = _fix(finding.fix, found, finding, source)
+    fix = _fix(finding.fix, found, (case, variant), source)
     return replace(finding, fix=fix)
+
+
+PRICED: Mapping[str, tuple[Slip, tuple[str, ...]]] = {"PPO101": (forms.bounded, ("PPO102", "PPO106", "PPO109"))}
+"""Rules of designs whose cures are known and cost something: the cures, and the rules that tell what."""
+
+
+def _priced(finding: Finding, case: Case, variant: str, source: Source) -> Iterator[Choice]:
+    """The cures of a design, each with what the rules say of the loss with it."""
+    slip, judges = PRICED[finding.rule]
+    lines = [finding.location.line] if finding.location is not None else []
+    for _, candidate in itertools.islice(_at_lines(source, lines, (slip,), {source.text}), MOST_CHOICES):
+        cure = _tried(candidate, finding, case, variant, source)
+        if cure is not None:
+            tidy = _tidied(cure, source)
+            edit = Edit(source.file, digest_of(source.text), (tidy.candidate.replacement,))
+            costs = price(case, variant, cure.trial, judges)
+            yield Choice(_said(tidy), costs, diff(source.file, source.text, tidy.candidate.text), edit)
 
 
 def _is_design(finding: Finding) -> bool:
@@ -189,17 +212,19 @@ def _tried(candidate: Candidate, finding: Finding, case: Case, variant: str, sou
     return Cure(candidate, trial, behaviour(trial))
 
 
-def _fix(fix: Fix, found: Sequence[Cure], finding: Finding, source: Source) -> Fix:
+def _fix(fix: Fix, found: Sequence[Cure], of: tuple[Case, str], source: Source) -> Fix:
     """The fix with the one edit that cures, or with the choice between several."""
     if not found:
         return replace(fix, verified=False)
-    found = [_tidied(cure, source) for cure in found]
+    (case, variant), found = of, [_tidied(cure, source) for cure in found]
     (first, *others) = found
     edits = [Edit(source.file, digest_of(source.text), (cure.candidate.replacement,)) for cure in found]
     diffs = [diff(source.file, source.text, cure.candidate.text) for cure in found]
     if not others:
         return replace(fix, diff=diffs[0], verified=True, proof=_proof(first), edit=edits[0])
-    choices = tuple(Choice(_said(cure), "", text, edit) for cure, text, edit in zip(found, diffs, edits, strict=True))
+    prices = [changes(case.subjects[variant], cure.trial) for cure in found]
+    each = zip(found, prices, diffs, edits, strict=True)
+    choices = tuple(Choice(_said(cure), costs, text, edit) for cure, costs, text, edit in each)
     return replace(fix, diff=None, verified=False, choices=choices)
 
 

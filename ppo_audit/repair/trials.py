@@ -99,7 +99,7 @@ def glimpsed(case: Case, variant: str, file: str, text: str) -> Judged | None:
         with in_place_of(file, text, case.spec):
             if isinstance(before, Returns | Credit):
                 return before.trial(case.function())
-            if isinstance(before, Subject) and not before.cuts and _call_of(before) is not None:
+            if isinstance(before, Subject) and not before.cuts and call_of(before) is not None:
                 return _called(before, case.function())
     except Exception:  # an edit may break the target in any way; then it is no cure
         return None
@@ -108,7 +108,7 @@ def glimpsed(case: Case, variant: str, file: str, text: str) -> Judged | None:
 
 def _called(before: Subject, function: Callable[..., Any]) -> Subject:
     """The subject with another function in its call."""
-    call = _call_of(before)
+    call = call_of(before)
     assert call is not None
     assert isinstance(before.evaluate, functools.partial)
     others = before.evaluate.args[1:]
@@ -116,7 +116,7 @@ def _called(before: Subject, function: Callable[..., Any]) -> Subject:
     return dataclasses.replace(before, evaluate=evaluate, finest=1)
 
 
-def _call_of(subject: Subject) -> Call | None:
+def call_of(subject: Subject) -> Call | None:
     """How a function is called, where the subject is one."""
     args = subject.evaluate.args if isinstance(subject.evaluate, functools.partial) else ()
     return args[0] if args and isinstance(args[0], Call) else None

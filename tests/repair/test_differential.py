@@ -1,0 +1,38 @@
+"""A fix that is called verified computes what was meant: value and gradients of the unfaulted loss on random batches.
+
+`python -m tests.repair` does this for the whole corpus.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.corpus import catalogue
+from tests.repair.differential import repair_of_fault
+
+FAULTS = {fault.name: fault for fault in (*catalogue.FAULTS, *catalogue.FAULTS_LATER)}
+REPAIRED = (
+    "max_for_min",
+    "advantage_not_detached",
+    "stale_value",
+    "entropy_in_objective_subtracted",
+    "padding_weighs_in",
+    "error_clamped",
+)
+AMBIGUOUS = ("target_from_moving_critic", "sample_std_of_one")
+"""More than one edit cures, and they do not compute the same."""
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_a_verified_fix_is_what_was_meant(name: str):
+    repair = repair_of_fault(FAULTS[name])
+    assert repair is not None
+    assert repair.fix
+    assert repair.differs == ()
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_where_cures_differ_none_is_called_verified(name: str):
+    repair = repair_of_fault(FAULTS[name])
+    assert repair is not None
+    assert not repair.fix
