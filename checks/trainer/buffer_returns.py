@@ -9,6 +9,7 @@ Applies.   Trainers that hold rewards, values, advantages or returns, and flags 
            to learn, where the recursion is found to hold away from all flags. Other estimators are left alone.
 Tested.    Gamma and lambda are fitted where no flag is near, so that they need not be known. Every array of flags is
            then tried in both readings; where each flag was known before its step was taken, it can only begin one.
+           Flags of time limits must hold by themselves: a buffer may have others that do.
 Severity.  Critical: credit crosses the ends of episodes.
 Fix.       Multiply both the bootstrap and the carry by 1 - done of the step that ended: where flags say that a step
            begins an episode, by that of the next step.
@@ -17,7 +18,7 @@ Fix.       Multiply both the bootstrap and the carry by 1 - done of the step tha
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation
-from ppo_audit.probes.buffer import Ends, Fit, ends, fitted
+from ppo_audit.probes.buffer import Ends, Fit, fitted, unheeded
 from ppo_audit.probes.credit_lines import carried_at, flags_read_at
 from ppo_audit.probes.loop import loop_of
 
@@ -34,10 +35,10 @@ RULE = Rule(
 def check(subject: Subject) -> Violation | None:
     loop = loop_of(subject)
     fit, flags = fitted(loop)
-    tried = ends(fit, flags)
-    if not tried or any(each.faults == 0 for each in tried):
+    crossed = unheeded(fit, flags)
+    if not crossed:
         return None
-    best = min(tried, key=lambda each: (each.faults, int(each.stopped.sum())))
+    best = min(crossed, key=lambda each: (each.faults, int(each.stopped.sum()), each.is_unusual))
     problem, where = _worst(best)
     step, env = (int(index) for index in where.nonzero()[0])
     return Violation(
@@ -51,7 +52,7 @@ def check(subject: Subject) -> Violation | None:
         },
         evidence={"gamma": fit.gamma, "gamma_times_lambda": fit.decay, "wrong_steps": best.faults},
         signature=problem,
-        place=carried_at(loop) if bool(best.carried.any()) else flags_read_at(loop, best.flags.name),
+        place=(None if bool(best.carried.any()) else flags_read_at(loop, best.flags.name)) or carried_at(loop),
     )
 
 

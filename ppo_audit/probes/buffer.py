@@ -53,6 +53,7 @@ class Flags:
     ended: torch.Tensor
     name: str
     are_starts: bool
+    are_time_limits: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Ends:
     def faults(self) -> int:
         """Ends that credit crosses. That it stops elsewhere is no fault: there may be ends that are not kept."""
         return int((self.crossed | self.carried).sum())
+
+    @property
+    def is_unusual(self) -> bool:
+        """A time limit is stored with the step that it ended, other flags with either."""
+        return self.flags.are_time_limits and self.reading == "start"
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,13 @@ def ends(fit: Fit, flags: list[Flags]) -> list[Ends]:
     ]
 
 
+def unheeded(fit: Fit, flags: list[Flags]) -> list[Ends]:
+    """The flags that credit crosses in every reading: all that mark an end, or those of time limits by themselves."""
+    tried = [each for each in ends(fit, flags) if bool(each.flags.ended.any())]
+    limits = [each for each in tried if each.flags.are_time_limits]
+    return next((group for group in (tried, limits) if group and all(each.faults for each in group)), [])
+
+
 def _ends(fit: Fit, flags: Flags, reading: str) -> Ends:
     ended = flags.ended[1:] if reading == "start" else flags.ended[:-1]
     whole, carry, nothing = (error <= fit.tolerance for error in fit.errors())
@@ -174,13 +187,14 @@ def _in_time(tensor: torch.Tensor, axis: int) -> torch.Tensor:
 def _flags(loop: Loop, buffer: Buffer) -> Iterator[Flags]:
     """Arrays of zeros and ones of the same shape whose names speak of ends."""
     for name, tensor in loop.arrays.items():
-        if rollout_role(name.rpartition(".")[2]) not in ENDINGS or tensor.dim() == 0:
+        role = rollout_role(name.rpartition(".")[2])
+        if role not in ENDINGS or tensor.dim() == 0:
             continue
         numbers = _in_time(tensor.double(), buffer.axis)
         if numbers.shape != buffer.reward.shape or not bool(((numbers == 0) | (numbers == 1)).all()):
             continue
         ended = numbers < 0.5 if float(numbers.mean()) > 0.5 else numbers > 0.5  # masks say what goes on
-        yield Flags(ended, name, _begins(loop, name, buffer.names[1]))
+        yield Flags(ended, name, _begins(loop, name, buffer.names[1]), role == "truncated")
 
 
 def _begins(loop: Loop, flags: str, values: str) -> bool:

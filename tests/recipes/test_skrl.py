@@ -1,7 +1,9 @@
-"""skrl: a ratio without bound, and a clipped value loss without the maximum."""
+"""skrl: a ratio without bound, a clipped value loss without the maximum, credit that runs across time limits."""
 
+import importlib
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from ppo_audit import audit
@@ -27,3 +29,11 @@ def test_by_hand_ppo302_a_clipped_value_has_no_gradient_though_it_left_its_targe
     names = {"self": agent, "predicted_values": value, "sampled_values": torch.zeros(1)}
     (-0.7 - called(MODULE, "predicted_values = ", **names)["predicted_values"]).square().sum().backward()
     assert value.grad == 0
+
+
+def test_by_hand_ppo908_the_return_of_a_truncated_step_holds_the_value_of_the_next_episode():
+    gae = importlib.import_module(MODULE).compute_gae
+    steps = {"rewards": torch.ones(2, 1), "terminated": torch.zeros(2, 1).bool(), "last_values": torch.zeros(1)}
+    ends = {"truncated": torch.tensor([[True], [False]]), "values": torch.tensor([[5.0], [100.0]])}
+    returns, _ = gae(**steps, **ends, lambda_coefficient=0.0)
+    assert returns[0] == pytest.approx(1 + 0.99 * 100.0)
