@@ -32,7 +32,7 @@ GIB = 1 << 30
 SHOWN_NAMES = 5
 FRAME = re.compile(r'File "([^"\n]+)", line (\d+) in ')
 NOT_THE_TARGETS = re.compile(
-    r"^<|[/\\](ppo_audit|checks|reference|torch)[/\\]|[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages)"
+    r"^<|[/\\](ppo_audit|checks|reference|torch|hypothesis)[/\\]|[/\\]lib[/\\]python3[^/\\]*[/\\](?!site-packages)"
 )
 DEMO = re.compile(r"[/\\]ppo_audit[/\\]demo[/\\]")
 
@@ -142,7 +142,7 @@ class _Watch:
         now, limits = time.monotonic(), self.limits
         allowed = limits.opening if self.seen.stage == OPENING else limits.stage
         if self._is_late(now, allowed):
-            return f"it took more than {allowed:g} s"
+            return f"it took more than {allowed:.3g} s"
         if now - self.started - self.tree.queued() > limits.target:
             return f"it took more than the {limits.target:.0f} s that were left for the whole target"
         return self._too_much()
