@@ -16,23 +16,27 @@ from ppo_audit.helpers.callee import named, unclear
 from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.settings import Settings
 from ppo_audit.targets.calling import label
-from ppo_audit.targets.helper_names import GROUP_SIZE, NORMALISER, name_of, parameters_of
+from ppo_audit.targets.helper_names import GROUP_IDS, GROUP_SIZE, NORMALISER, name_of, parameters_of
 from ppo_audit.targets.names import role_of
 from ppo_audit.targets.resolve import describe
 
-ROWS, GROUP = 16, 4
+ROWS, GROUP, TOKENS = 16, 4, 3
+TRIAL = torch.linspace(-1.0, 1.4, ROWS, dtype=torch.float64)
+FORMS = (("torch", "torch"), ("torch", "numpy"), ("torch", "list"), ("numpy", "numpy"), ("list", "list"))
+"""Of rewards and of the ids of their groups."""
 VALUES = frozenset(("advantage", "reward"))
 
 
 @dataclass(frozen=True)
 class Credit(Alone):
-    """A helper of rows. `parameters` maps them to roles; `layout` is `rows`, (M,), or `groups`, (P, G).
+    """A helper of rows. `layout` is `rows`, (M,), `groups`, (P, G), or `tokens`, (M, T) with a reward on the last one.
 
-    A group may be given by the shape of the rewards alone.
+    A group may be given by the shape of the rewards alone; where it is given by ids, they may have a form of their own.
     """
 
     form: str = "torch"
     layout: str = "rows"
+    ids: str = "torch"
     dtype: torch.dtype = torch.float64
     kind: str = "advantages"
 
@@ -74,13 +78,27 @@ class Credit(Alone):
             "group": roles.get("group", torch.arange(len(rows)) // size),
             "mask": roles.get("mask", torch.ones_like(rows)),
         }
-        lay = lambda tensor: as_form(tensor.reshape(-1, size) if self.layout == "groups" else tensor, self.form)
         arguments = {
-            name: size if role == "group_size" else lay(given.get(role, rows)) for name, role in self.parameters.items()
+            name: size if role == "group_size" else self._laid(role, given.get(role, rows), size)
+            for name, role in self.parameters.items()
         }
         outputs = named(self.function(**arguments)).values()
-        tensors = [tensor for out in outputs if (tensor := as_tensor(out)) is not None and tensor.numel() == len(rows)]
-        return tensors[0].reshape(-1) if tensors else None
+        tensors = [
+            tensor for out in outputs if (tensor := as_tensor(out)) is not None and tensor.numel() == self._size(rows)
+        ]
+        return tensors[0].reshape(len(rows), -1)[:, -1] if tensors else None
+
+    def _size(self, rows: torch.Tensor) -> int:
+        return len(rows) * (TOKENS if self.layout == "tokens" else 1)
+
+    def _laid(self, role: str, rows: torch.Tensor, size: int) -> Any:
+        """Rows as the helper takes them: a mask is that of every token, a reward stands on the last one."""
+        if role == "group":
+            return as_form(rows.reshape(-1, size) if self.layout == "groups" else rows, self.ids)
+        if self.layout == "tokens":
+            keeps = torch.ones(TOKENS) if role == "mask" else torch.arange(TOKENS) == TOKENS - 1
+            return as_form(rows[:, None] * keeps.to(rows.dtype), self.form)
+        return as_form(rows.reshape(-1, size) if self.layout == "groups" else rows, self.form)
 
 
 def credit_parameters(function: Callable[..., Any], settings: Settings) -> dict[str, str] | None:
@@ -88,6 +106,8 @@ def credit_parameters(function: Callable[..., Any], settings: Settings) -> dict[
     overrides = {name: role for role, name in settings.roles}
     names = parameters_of(function)
     roles = {name: overrides.get(name) or role_of(name) for name in names}
+    if "reward" in roles.values() and "group" not in roles.values():
+        roles |= {name: "group" for name in names if GROUP_IDS.match(name)}
     if set(roles.values()) & {
         "log_prob",
         "old_log_prob",
@@ -126,20 +146,36 @@ def credit_helper(
     if required:
         raise unclear(sorted(required)[0], function)
     error: BaseException | None = None
+    works: list[Credit] = []
     for candidate in _candidates(target, function, parameters):
-        rows = torch.linspace(-1.0, 1.4, ROWS, dtype=torch.float64)
         try:
-            if candidate._called(rows, {}) is not None:
-                return candidate
+            if candidate._called(TRIAL, {}) is None:
+                continue
         except RAISED_BY_A_TARGET as problem:
             error = error or problem
+            continue
+        works.append(candidate)
+        if _heeds_its_groups(candidate):
+            return candidate
+    if works:
+        return works[0]
     why = describe(error) if error else "it returned nothing of the shape of its input"
     raise UsageError(f"`{label(function)}` was called on rows of advantages or rewards, and could not be: {why}.")
+
+
+def _heeds_its_groups(candidate: Credit) -> bool:
+    """Whether other ids give other results: as keys of a dict, numbers make groups where tensors make none."""
+    if "group" not in candidate.available:
+        return True
+    interleaved = {"group": torch.arange(ROWS) % (ROWS // GROUP)}
+    one, other = candidate._called(TRIAL, {}), candidate._called(TRIAL, interleaved)
+    return one is not None and other is not None and not torch.equal(one, other)
 
 
 def _candidates(target: str, function: Callable[..., Any], parameters: Mapping[str, str]) -> Iterator[Credit]:
     """Rows first; rows of groups where nothing else says which rewards belong together."""
     has_groups = bool({"group", "group_size"} & set(parameters.values()))
     layouts = ("rows", "groups") if has_groups or "reward" not in parameters.values() else ("groups", "rows")
-    for form, layout in itertools.product(("torch", "numpy", "list"), layouts):
-        yield Credit(target, function, parameters, form, layout)
+    layouts += ("tokens",) if {"reward", "mask"} <= set(parameters.values()) else ()
+    for (form, ids), layout in itertools.product(FORMS, layouts):
+        yield Credit(target, function, parameters, form, layout, ids)

@@ -40,6 +40,8 @@ RETURNS = re.compile(r"gae|return|reward.?to.?go|rtg|discount|td_lambda|advantag
 GROUP_SIZE = re.compile(
     r"^(num_generations|group_size|rloo_k|num_samples|n_samples|g|k|n|samples_per_prompt|num_completions)$"
 )
+GROUP_IDS = re.compile(r"^(index|idx|indices|uids?)$")
+"""What names the group of a reward, where nothing else does."""
 LOSS = frozenset("log_prob old_log_prob advantage return_ action logits mean".split())
 
 ACTION = re.compile(

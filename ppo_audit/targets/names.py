@@ -57,7 +57,7 @@ TENSOR_NAMES: dict[str, str] = {
     "old_std": "old_std old_stds std_old old_sigma sigma_old behavior_std",
     "ref_mean": "ref_mean ref_mu",
     "ref_log_std": "ref_log_std",
-    "reward": "reward rewards rew rews scores",
+    "reward": "reward rewards rew rews scores token_level_rewards token_level_scores",
     "terminated": "terminated terminations terminals terminateds",
     "truncated": "truncated truncations truncateds time_outs timeouts",
     "done": "done dones next_dones episode_starts done_mask",

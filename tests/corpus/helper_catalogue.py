@@ -38,6 +38,7 @@ HELPERS = (
     Helper("group_view", "compute_advantages", "advantages"),
     Helper("group_rows", "group_advantages", "advantages", note="(prompts, answers)"),
     Helper("group_ids", "advantages_by_prompt", "advantages"),
+    Helper("group_of_tokens", "outcome_advantage", "advantages", note="rewards of tokens, ids as keys of a dict"),
     Helper("rloo", "rloo_advantages", "advantages"),
     Helper("dr_grpo", "dr_grpo_advantages", "advantages", note="Q03: no division"),
     Helper("group_batch_std", "group_advantages", "advantages", note="Q05, not if"),
@@ -173,6 +174,8 @@ FAULTS = (
     # 801 to 806 groups ----------------------------------------------------------------------------------------------
     Fault("mean_over_the_batch", "group_rows", "rewards.mean(axis=1, keepdims=True)", "rewards.mean()", "PPO802",
           "R118 XU-YIJIE/grpo-flat#2"),
+    Fault("prompts_forgotten", "group_of_tokens", "(scores[row] - group.mean())", "(scores[row] - scores.mean())",
+          "PPO802", "Q01"),
     Fault("no_group_mean", "group_view", "(rewards - mean_grouped)", "rewards", "PPO801", "Q02"),
     Fault("ids_mean_over_the_batch", "group_ids", "centred = rewards - mean[prompt_ids]",
           "centred = rewards - rewards.mean()", "PPO802", "R118"),
