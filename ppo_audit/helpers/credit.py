@@ -175,7 +175,9 @@ def _heeds_its_groups(candidate: Credit) -> bool:
 def _candidates(target: str, function: Callable[..., Any], parameters: Mapping[str, str]) -> Iterator[Credit]:
     """Rows first; rows of groups where nothing else says which rewards belong together."""
     has_groups = bool({"group", "group_size"} & set(parameters.values()))
-    layouts = ("rows", "groups") if has_groups or "reward" not in parameters.values() else ("groups", "rows")
+    layouts: tuple[str, ...] = (
+        ("rows", "groups") if has_groups or "reward" not in parameters.values() else ("groups", "rows")
+    )
     layouts += ("tokens",) if {"reward", "mask"} <= set(parameters.values()) else ()
     for (form, ids), layout in itertools.product(FORMS, layouts):
         yield Credit(target, function, parameters, form, layout, ids)
