@@ -90,7 +90,10 @@ def _coefficients(parts: Sequence[Part]) -> dict[str, float]:
 
 
 def _reduction(subject: Subject, run: Run, parts: Sequence[Part]) -> str:
-    """`mean` where a row's share shrinks as rows are added, `sum` where it does not; measured on 16 times the rows."""
+    """`mean` where a row's share shrinks as rows are added, `sum` where it does not; measured on 16 times the rows.
+
+    The share is that of rows with a gradient: of a narrow clip range most ordinary rows are outside.
+    """
     role = next((role for role in ("log_prob", "value", "entropy") if role in run.leaves), None)
     if role is None or subject.capacity:
         return "mean"
@@ -102,7 +105,8 @@ def _reduction(subject: Subject, run: Run, parts: Sequence[Part]) -> str:
 
 def _share(loss: torch.Tensor, leaf: torch.Tensor) -> float:
     (gradient,) = torch.autograd.grad(loss, [leaf], allow_unused=True, retain_graph=True)
-    return 0.0 if gradient is None else float(gradient.abs().median())
+    live = torch.zeros(0) if gradient is None else gradient[gradient != 0]
+    return float(live.abs().median()) if live.numel() else 0.0
 
 
 def _sources(subject: Subject) -> dict[str, Op]:

@@ -207,3 +207,11 @@ def scaled_by_workers(values, returns, mask, dp_size=1, total_tokens=None):
     """OpenRLHF: `dp_size` counts only beside the number of tokens of all workers."""
     losses = (values - returns) ** 2 * mask
     return losses.sum() / mask.sum() if total_tokens is None else losses.sum() / total_tokens * dp_size
+
+
+def gspo_sum(log_probs, old_log_probs, advantages, response_mask, clip_low=3e-4, clip_high=4e-4):
+    """A sum over sequences, which the caller divides; the range is so narrow that most sequences lie outside."""
+    lengths = response_mask.sum(-1).clamp(min=1)
+    mean_log_ratio = ((log_probs - old_log_probs) * response_mask).sum(-1) / lengths
+    ratio = torch.exp(mean_log_ratio.clamp(max=10.0))
+    return torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip_low, 1 + clip_high)).sum()
