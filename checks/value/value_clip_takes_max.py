@@ -1,14 +1,15 @@
 """The clipped value loss is never below the unclipped one.
 
 Property.  With V_clip = V_old + clip(V - V_old, -c, c): per sample the loss is max(l(V - R), l(V_clip - R)), both
-           against the same unclipped target R, so that  loss(V, V_old, R) >= loss(V, V, R).
+           against the same unclipped target R, so that  loss(V, V_old, R) >= loss(V, V, R). Where the unclipped error
+           is the larger one, and where V = V_old, the gradient is that of the unclipped loss.
 Why.       The maximum is what makes the clip pessimistic. With a minimum, or with the clipped error alone, a prediction
            that left the band has no gradient even when it ran away from the target, and the critic stays wrong.
            openai/baselines ppo2, https://github.com/openai/baselines/blob/ea25b9e8/baselines/ppo2/model.py#L72.
 Applies.   Losses that take old values and a clip range for them, or were seen to clamp the value; whatever the critic.
 Tested.    48 triples of old value, value and target, on both sides of the band and of the target, each alone in a
            batch; and four predictions beyond the band that equal their target: only the clipped error, against the
-           target as given, is not zero.
+           target as given, is not zero. The gradients of six errors, inside the band and beyond it on the far side.
 Severity.  Serious: the critic's gradient vanishes for an ordinary class of samples.
 Fix.       Take torch.max(loss_unclipped, loss_clipped) element by element, then the mean.
 """
@@ -16,7 +17,7 @@ Fix.       Take torch.max(loss_unclipped, loss_clipped) element by element, then
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.quantities import clipped_value
+from ppo_audit.probes.quantities import clipped_value, near_and_far
 
 RULE = Rule(
     code="PPO302",
@@ -34,17 +35,15 @@ def check(subject: Subject) -> Violation | None:
     move, target = torch.cartesian_prod(moves, targets).T
     clipped = subject.value_losses(move, torch.zeros_like(move), target)
     unclipped = subject.value_losses(move, move, target)
-    return _below(subject, move, target, clipped, unclipped) or _without_effect(subject)
+    below = _below(subject, move, target, clipped, unclipped)
+    return below or _without_effect(subject) or _torn(subject)
 
 
 def _below(
     subject: Subject, move: torch.Tensor, target: torch.Tensor, clipped: torch.Tensor, unclipped: torch.Tensor
 ) -> Violation | None:
     return worst(
-        Violation(
-            "The clipped value loss is smaller than the unclipped one: there is no maximum.",
-            site=_site(subject),
-        ),
+        Violation("The clipped value loss is smaller than the unclipped one: there is no maximum.", site=_site(subject)),
         unless=clipped >= unclipped - 1e3 * subject.tolerance * (1 + unclipped.abs()),
         old_value=0.0,
         value=move,
@@ -62,10 +61,7 @@ def _without_effect(subject: Subject) -> Violation | None:
         return None
     losses = subject.value_losses(value, torch.zeros_like(value), value)
     return worst(
-        Violation(
-            "A prediction beyond the band that equals its target has no loss: the target is clipped too.",
-            site="clipped_error",
-        ),
+        Violation("A prediction off the band and on its target has no loss: the target is clipped.", site="clipped_error"),
         unless=(losses > 0) | (seen.values == value),
         old_value=0.0,
         value=value,
@@ -75,12 +71,23 @@ def _without_effect(subject: Subject) -> Violation | None:
     )
 
 
-def _is_recorded(subject: Subject) -> bool:
-    return (
-        "quantile_clip" in subject.anatomy.sites
-        and "scalar_critic" in subject.profile.claims
-        and subject.capacity is None
+def _torn(subject: Subject) -> Violation | None:
+    """Inside the band both errors are one, and autograd gives each branch half: one that is detached takes its half."""
+    if "scalar_critic" not in subject.profile.claims:
+        return None
+    error, inside, beyond = near_and_far(subject)
+    return worst(
+        Violation("One error has two gradients, inside the band and beyond it.", site="clipped_error"),
+        unless=(inside - beyond).abs() <= 1e3 * subject.tolerance * torch.maximum(inside.abs(), beyond.abs()),
+        error=error,
+        got=inside,
+        want=beyond,
     )
+
+
+def _is_recorded(subject: Subject) -> bool:
+    claims = "scalar_critic" in subject.profile.claims
+    return claims and "quantile_clip" in subject.anatomy.sites and subject.capacity is None
 
 
 def _site(subject: Subject) -> str:

@@ -1,4 +1,7 @@
-"""What a target lets its user set: arguments with a default, options of its class, numbers that a closure holds."""
+"""What a target lets its user set: arguments with a default, options of its class, numbers that it holds.
+
+It holds them in a closure, in a namespace or dict that is a default, or in its module.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ import torch
 from ppo_audit.subjects.run import call_under_recorder
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Call, bind
+from ppo_audit.targets.held import SIMPLE, Shelf, mentions, shelves, with_number
 from ppo_audit.targets.names import is_scalar, role_of
 
 Function = Callable[..., Any]
-SIMPLE = (bool, int, float)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Option:
     name: str
     value: float | bool | None
     at: Callable[[float | bool], Subject]
+    is_held: bool = False
+    """Whether it stands beside others in a container, where other code may read it."""
 
     @property
     def role(self) -> str | None:
@@ -37,11 +42,14 @@ class Option:
 
 
 def options(subject: Subject) -> list[Option]:
-    """The numbers and switches that a called target offers; none for a recording."""
+    """The numbers and switches that a called target offers and its code speaks of; none for a recording."""
     call = _call(subject)
     if call is None:
         return []
+    named = mentions(call.function)
+    shelved = {name: value for name, value in _shelved(call).items() if name in named}
     sources = (
+        shelved,
         _captured(call.function),
         _constructed(call.function),
         _fields(call),
@@ -49,7 +57,12 @@ def options(subject: Subject) -> list[Option]:
         _arguments(call),
     )
     offered = {name: value for source in sources for name, value in source.items()}
-    return [Option(name, value, functools.partial(_at, subject, name)) for name, value in offered.items()]
+    own = {name for source in sources[1:] for name in source}
+    return [_option(subject, name, value, name not in own) for name, value in offered.items()]
+
+
+def _option(subject: Subject, name: str, value: Any, is_held: bool) -> Option:
+    return Option(name, value, functools.partial(_at, subject, name), is_held)
 
 
 def switched_on(subject: Subject) -> Iterator[Subject]:
@@ -60,8 +73,11 @@ def switched_on(subject: Subject) -> Iterator[Subject]:
 
 
 def option(subject: Subject, role: str) -> Option | None:
-    """The setting that plays a scalar role."""
-    return next((found for found in options(subject) if found.role == role), None)
+    """The setting that plays a scalar role; one that is held beside others may have been forgotten by the code."""
+    call = _call(subject)
+    held = _shelved(call) if call else {}
+    silent = [_option(subject, name, value, True) for name, value in held.items()]
+    return next((found for found in (*options(subject), *silent) if found.role == role), None)
 
 
 def texts(subject: Subject) -> dict[str, str]:
@@ -113,6 +129,22 @@ def _fields(call: Call) -> dict[str, Any]:
     return {name: call.values.get(name, value) for name, value in found.items() if isinstance(value, SIMPLE)}
 
 
+def _shelved(call: Call) -> dict[str, Any]:
+    """What stands in containers that are defaults, and in the target's module."""
+    containers = {binding.name for binding in call.bindings if binding.container}
+    open_ = [shelf for shelf in shelves(call.function) if shelf.name not in containers]
+    return {name: value for shelf in open_ for name, value in shelf.numbers.items()}
+
+
+def _shelf_of(call: Call, name: str) -> Shelf | None:
+    """The shelf that a number stands on; what is passed or captured by that name comes first."""
+    if name in call.defaults or name in _captured(call.function) or name in _constructed(call.function):
+        return None
+    if name not in _shelved(call) or name in call.values or name in _fields(call):
+        return None
+    return next(shelf for shelf in reversed(shelves(call.function)) if name in shelf.numbers)
+
+
 def _asked(subject: Subject, call: Call) -> dict[str, Any]:
     """Scalars that the target's containers were asked for."""
     named = {name.rpartition(".")[2]: role for name, role in call.overrides.items() if role in subject.scalars}
@@ -129,8 +161,11 @@ def _at(subject: Subject, name: str, value: float | bool | str) -> Subject:
     """The subject with one option at another value."""
     call = _call(subject)
     assert call is not None
-    function = call.function
-    if name in _captured(function) and name not in call.defaults:
+    function, shelf = call.function, _shelf_of(call, name)
+    if shelf is not None:
+        changed, passed = with_number(function, shelf, name, value)
+        call = bind(changed, {role: given for given, role in call.overrides.items()}, {**call.values, **passed})
+    elif name in _captured(function) and name not in call.defaults:
         call = dataclasses.replace(call, function=_recaptured(function, name, value))
     elif name in _constructed(function) and name not in call.defaults:
         call = dataclasses.replace(call, function=_rebuilt(function, name, value))
@@ -170,9 +205,12 @@ def doubly_played(subject: Subject) -> bool:
 def effects(
     subject: Subject, role: str, factors: tuple[float, ...] = (0.0, 1.0, 2.0)
 ) -> list[Mapping[str, torch.Tensor]] | None:
-    """The gradient for every input on one ordinary batch, with a coefficient at 0, once and twice its value."""
+    """The gradient for every input on one ordinary batch, with a coefficient at 0, once and twice its value.
+
+    Nothing where it cannot be set, or is held in a container for a term that is not in this loss.
+    """
     found = option(subject, role)
-    if found is None:
+    if found is None or (found.is_held and role.removesuffix("_coef") not in subject.anatomy.families):
         return None
     unit = found.value or 1.0
     return [dict(_gradients(found.at(factor * unit))) for factor in factors]

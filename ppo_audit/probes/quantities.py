@@ -109,3 +109,14 @@ def clipped_value(subject: Subject, value: torch.Tensor, old_value: torch.Tensor
         return None
     made = run.trace.tensors[op.outputs[0]].detach().double().reshape(-1)
     return ClippedValue(made, roles[op.outputs[0]] - SCALES, location_of(op.site) if op.site else None)
+
+
+def near_and_far(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Errors, (6,), and their gradients: at the old value, and where the prediction ran from it and the target."""
+    error = torch.tensor([-3.0, -2.0, -1.6, 1.6, 2.0, 3.0], dtype=torch.float64)
+    term, target = subject.term("value"), torch.zeros_like(error)
+    near, far = (
+        term.gradient("value", value=error, old_value=error - away, return_=target).reshape(6, -1).sum(-1)
+        for away in (0 * error, 3.0 * error.sign())
+    )
+    return error, near, far

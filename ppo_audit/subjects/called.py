@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,11 +19,12 @@ from ppo_audit.settings import Settings
 from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
 from ppo_audit.subjects.families import PAST, REFERENCE
+from ppo_audit.subjects.offered import offered_modes
 from ppo_audit.subjects.run import Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
-from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
+from ppo_audit.targets.names import is_scalar, role_of, settle
 from ppo_audit.targets.pieces import credited, is_called_objective, negated
 from ppo_audit.targets.resolve import describe
 
@@ -98,17 +98,15 @@ def bound(function: Callable[..., Any], settings: Settings) -> tuple[Call, dict[
 def called_variants(
     target: str, function: Callable[..., Any], settings: Settings, ratio: str | None = None
 ) -> list[tuple[str, Subject]]:
-    """The subject as the target's defaults make it, and one more for a value clip that is offered but off.
+    """The subject as the target's defaults make it, and one more for each mode that is offered, off, and can be had.
 
     `ratio` names the parameter that takes the ratio, where the function is of log-probs only because it was wrapped.
     """
-    whole = functools.partial(_whole, target, function, ratio=ratio)
-    variants = [("default", whole(settings))]
-    radius = DEFAULT_VALUES["clip_range_value"]
-    for name in inspect.signature(function).parameters:
-        if _is_offered_clip(function, name, dict(settings.values)):
-            on = dataclasses.replace(settings, values=(*settings.values, (name, radius)))
-            variants.append((f"{name}={radius}", whole(on)))
+    variants = [("default", _whole(target, function, settings, ratio))]
+    for mode in offered_modes(function, dict(settings.values)):
+        on = dataclasses.replace(settings, values=(*settings.values, *mode.values.items()))
+        with contextlib.suppress(UsageError):
+            variants.append((mode.name, _whole(target, mode.function, on, ratio)))
     return variants
 
 
@@ -148,11 +146,6 @@ def _climbs(subject: Subject) -> bool:
     return slope is not None and bool(
         (slope.reshape(TRIAL_ROWS, -1).sum(1) * advantage.reshape(TRIAL_ROWS, -1)[:, 0]).sum() > 0
     )
-
-
-def _is_offered_clip(function: Callable[..., Any], name: str, values: Mapping[str, Any]) -> bool:
-    parameter = inspect.signature(function).parameters[name]
-    return parameter.default is None and role_of(name) == "clip_range_value" and name not in values
 
 
 def _ask(call: Call) -> dict[str, str]:

@@ -19,6 +19,8 @@ def family(roles: Roles) -> str:
         return "policy" if roles & PAST else "cloning"
     if "value" in roles or {"old_value", "return_"} <= roles:
         return "value" if roles & (CREDIT | {"next_value"}) else "tail"
+    if roles & CREDIT and roles & PAST:
+        return "policy"  # a surrogate that has lost its new log-prob, and with it its gradient
     if "entropy" in roles:
         return "entropy"
     if "kl" in roles:
