@@ -270,6 +270,8 @@ def generated_table(cells: Sequence[Generated]) -> list[str]:
 
 def _said_of(cell: Generated) -> str:
     edit = f"`{cell.old}` as `{cell.new}`"
+    if cell.proof.largest is None:
+        return f"{cell.proof.verdict} on {cell.proof.cases} batches, {edit}"
     if cell.proof.verdict != "differs":
         return f"{cell.proof.verdict} on {cell.proof.cases} batches, apart by {cell.proof.largest:.1g} at most, {edit}"
     if not cell.is_fault:
@@ -337,4 +339,4 @@ def table(cells: Sequence[Cell]) -> list[str]:
 
 def matrix(cells: Sequence[Cell] | Sequence[Generated]) -> str:
     """The matrix as JSON, one line a cell so that a change reads as a diff."""
-    return "[\n" + ",\n".join(json.dumps(asdict(each)) for each in cells) + "\n]\n"
+    return "[\n" + ",\n".join(json.dumps(asdict(each), allow_nan=False) for each in cells) + "\n]\n"

@@ -19,6 +19,7 @@ import math
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.options import option
 
 RULE = Rule(
     code="PPO106",
@@ -32,7 +33,7 @@ INSIDE, OUTSIDE = 0.98, 1.02
 
 
 def check(subject: Subject) -> Violation | None:
-    rows = [_edges(subject, factor) for factor in ((1.0, 0.5) if _is_argument(subject) else (1.0,))]
+    rows = [_edges(subject, factor) for factor in ((1.0, 0.5) if _is_option(subject) else (1.0,))]
     clip_range, ratio, advantage, want, got = (torch.cat(column) for column in zip(*rows, strict=True))
     low, high = (None if bound is None else float(f"{bound:.4g}") for bound in subject.profile.clip)
     return worst(
@@ -63,14 +64,23 @@ def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
     log_ratio = distance if _in_log_space(subject) else distance.log1p()
     if not bool((log_ratio.abs() <= subject.profile.reach).all()):
         raise NotApplicable("the log-ratio is clamped inside the clip range (PPO109)")
-    settings = {"clip_range": low, "clip_range_high": high} if factor != 1 else {}
-    known = {role: bound for role, bound in settings.items() if role in subject.scalars}
-    found = (subject.policy(log_ratio, sign, **known) != 0).double()
+    narrowed = subject if factor == 1 else _at(subject, {"clip_range": low, "clip_range_high": high})
+    found = (narrowed.policy(log_ratio, sign) != 0).double()
     return [torch.full_like(sign, low), log_ratio.exp(), sign, alive, found]
 
 
-def _is_argument(subject: Subject) -> bool:
-    return "clip_range" in subject.scalars and subject.capacity is None
+def _at(subject: Subject, settings: dict[str, float]) -> Subject:
+    """The subject with other bounds, as far as it has an option for each."""
+    for role, bound in settings.items():
+        found = option(subject, role)
+        subject = found.at(bound) if found else subject
+    return subject
+
+
+def _is_option(subject: Subject) -> bool:
+    """Whether the range can be set: an argument, an option of a class, a number that a closure or container holds."""
+    found = option(subject, "clip_range")
+    return found is not None and found.value == subject.settings["clip_range"] and subject.capacity is None
 
 
 def _given(subject: Subject) -> tuple[float, float]:

@@ -6,8 +6,8 @@ Property.  r = exp(log_prob - old_log_prob), g = d loss / d log_prob of the poli
 Why.       L = -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)): past the bound the clipped branch, a constant, is the
            smaller one. A loss that still pushes there has no trust region: repeated epochs on one batch run away.
            Schulman et al. 2017, arXiv:1707.06347, eq. 7 and figure 1.
-Applies.   Losses that claim a hard clip: they take a clip range or clamp the ratio. Not CISPO, SAPO, rollback clips,
-           A2C.
+Applies.   Losses that claim a hard clip: they take a clip range, clamp the ratio, or compare two surrogates. Not CISPO,
+           SAPO, rollback clips, A2C.
 Tested.    One batch lays 512 ratios x 64 advantages on each flat side (32 x 4 where rows are dear), 1 % clear of the
            kink, up to the reach of rules 102 to 107; one backward pass gives every gradient. The advantage is the
            effective one, after normalisation.
@@ -20,6 +20,7 @@ import math
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.clip import twin_branches
 
 RULE = Rule(
     code="PPO102",
@@ -32,6 +33,14 @@ RULE = Rule(
 
 
 def check(subject: Subject) -> Violation | None:
+    twins = twin_branches(subject)
+    if twins is not None:
+        return Violation(
+            "Both branches of the minimum are one and the same: nothing is clipped.",
+            counterexample={"ratio": 1.5, "advantage": 1.0, "got": "a gradient", "want": 0.0},
+            site="surrogate",
+            place=twins.place,
+        )
     log_ratio, advantage = flat_sides(subject)
     gradient = subject.policy(log_ratio, advantage)
     return worst(

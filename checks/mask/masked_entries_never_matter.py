@@ -1,7 +1,8 @@
 """What stands at masked places changes nothing.
 
 Property.  With a mask m of responses of different length: neither the loss nor any gradient depends on what any input
-           holds where m = 0, and d loss / d input = 0 there, for every term.
+           holds where m = 0, and d loss / d input = 0 there, for every term. A mask that is named for what counts
+           (`response_mask`, `loss_mask`, `valid`) is not read the other way round.
 Why.       Padding holds whatever the buffer held. A sum or mean that forgets the mask trains on it, or divides by it;
            most often in the second term that somebody added, the entropy, the KL or the critic. DAPO, Yu et al. 2025,
            arXiv:2503.14476, eq. 8, sums over the tokens of each response and over nothing else.
@@ -17,6 +18,7 @@ Fix.       Multiply by the mask before each sum, and divide by the sum of the ma
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation
+from ppo_audit.probes.padding import turned_mask
 
 RULE = Rule(
     code="PPO501",
@@ -31,6 +33,14 @@ Batch = dict[str, torch.Tensor | float]
 
 
 def check(subject: Subject) -> Violation | None:
+    turned = turned_mask(subject)
+    if turned is not None:
+        return Violation(
+            f"The loss leaves out what `{turned.name}` marks, and trains on the rest.",
+            counterexample={"mask": 1.0, "got": "no gradient", "want": "a gradient"},
+            explains=("PPO502", "PPO503", "PPO511"),
+            place=turned.place,
+        )
     direct = subject.direct
     batch, masked = direct.ragged_batch()
     first, second = direct.observe(batch), direct.observe(littered(batch, masked))

@@ -10,8 +10,8 @@ Why.       Independent dimensions have a joint probability that is the product. 
 Applies.   Targets that take log-probs by dimension, or means, deviations and actions. Functions that give log-probs
            of Gaussians; those that leave the dimensions apart leave the sum to their caller.
 Tested.    A log-ratio of 0.1 to 0.6 of either sign, on one dimension and spread over all, for A of both signs; growth
-           between two log-ratios on the losing side. Inside, and of functions alone: the change of the joint log-prob
-           under a change of the means.
+           between two log-ratios on the losing side. Inside, and of functions alone: the change of the joint log-prob,
+           and of the old one where the target computes it too, under a change of the means.
 Severity.  Serious: ratio, clip and gradient are those of another policy.
 Fix.       Sum the log-probs over the action dimensions, new and old, then take the exponential of the difference.
 """
@@ -86,15 +86,22 @@ def along_dimensions(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def moves(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far the joint log-prob moves with the means: as the target computes it, and as the sum over dimensions."""
+    """How far the joint log-probs move with their means: as the target computes them, and as sums over dimensions."""
+    pairs = (("log_prob", "mean", "log_std"), ("old_log_prob", "old_mean", "old_log_std"))
+    known = [pair for pair in pairs if pair[0] in subject.cuts and {*pair[1:]} <= subject.available]
+    found, wanted = zip(*(_moved(subject, *pair) for pair in known), strict=True)
+    return torch.cat(found), torch.cat(wanted)
+
+
+def _moved(subject: Subject, role: str, mean: str, log_std: str) -> tuple[torch.Tensor, torch.Tensor]:
     batch = subject.rows(subject.capacity or 8)
-    inputs = {role: batch[role] for role in batch if role not in subject.cuts}
-    shifted = {**inputs, "mean": inputs["mean"] + 0.1}
+    inputs = {name: batch[name] for name in batch if name not in subject.cuts}
+    shifted = {**inputs, mean: inputs[mean] + 0.1}
     found, wanted = [], []
     for given in (inputs, shifted):
         run = subject.run(given)
-        made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts["log_prob"])
-        by_row = run.trace.tensors[made].detach().double().reshape(len(batch["mean"]), -1)
+        made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts[role])
+        by_row = run.trace.tensors[made].detach().double().reshape(len(batch[mean]), -1)
         found.append(by_row.sum(-1))
-        wanted.append(gaussian_log_prob(given["action"], given["mean"], given["log_std"]))
+        wanted.append(gaussian_log_prob(given["action"], given[mean], given[log_std]))
     return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()

@@ -2,8 +2,9 @@
 
 Property.  x = log_prob - old_log_prob; the recorded ratio is exp(x) (or exp(-x), whose sign PPO104 judges) for every
            old log-prob. Where no exponential is recorded although a clip range is taken: on the side where the clip
-           does not act the policy gradient grows as exp(x), g(x) = exp(x) g(0). What a function alone gives for
-           log-probs differs between two policies as the logarithms of their densities do.
+           does not act the policy gradient grows as exp(x), g(x) = exp(x) g(0). Without a clip range: both log-probs
+           raised together leave it as it is. What a function alone gives for log-probs differs between two policies as
+           the logarithms of their densities do.
 Why.       1 + x agrees with exp(x) at 0 only, a base of 2 moves the clip, and a quotient of log-probs is no ratio of
            probabilities: importance weights are wrong as soon as the policy has moved. Schulman et al. 2017,
            arXiv:1707.06347, eq. 6.
@@ -20,6 +21,7 @@ import torch
 from ppo_audit import LogProb, NotApplicable, Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.clip import ratio_maker, ratios
 from ppo_audit.probes.log_probs import between_policies
+from ppo_audit.probes.quantities import term_roles
 
 RULE = Rule(
     code="PPO105",
@@ -79,8 +81,18 @@ def recorded(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 def grown(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Policy gradients on the losing sides, and those that an exponential asks for, (8,)."""
     if "clip_range" not in subject.scalars and None in subject.anatomy.clip_bounds:
-        raise NotApplicable("the loss has neither an exponential nor a clip range: it claims no ratio")
+        return shifted(subject)
     advantage = torch.where(STEPS < 0, 1.0, -1.0).double()
     gradient = subject.policy(STEPS, advantage)
     at_one = subject.policy(torch.zeros_like(STEPS), advantage)
     return gradient, STEPS.exp() * torch.where(at_one == 0, -advantage, at_one), STEPS
+
+
+def shifted(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Policy gradients at two levels of the log-probs, which must not matter, (8,)."""
+    if "old_log_prob" not in term_roles(subject, "policy"):
+        raise NotApplicable("the loss has neither an exponential nor a clip range: it claims no ratio")
+    levels = (torch.full_like(STEPS, level) for level in (-0.7, -1.5))
+    term = subject.term("policy")
+    got, want = (term.gradient("log_prob", **subject.at(STEPS, torch.ones_like(STEPS), level)) for level in levels)
+    return got, want, STEPS

@@ -8,7 +8,7 @@ import torch
 
 from ppo_audit.findings import Location
 from ppo_audit.probes.places import place_of, recorded, slice_of
-from ppo_audit.probes.quantities import CREDITS
+from ppo_audit.probes.quantities import CREDITS, branch_pairs
 from ppo_audit.recording.graph import NONE, operands, plain, producers
 from ppo_audit.recording.terms import CLAMPS
 from ppo_audit.recording.trace import Op
@@ -43,6 +43,26 @@ def ratios(subject: Subject, log_ratio: torch.Tensor, old: torch.Tensor) -> list
     found = [op.outputs[0] for op, _, _ in log_ratios(slice_of(subject, run, "policy"), roles)]
     values = [run.trace.tensors[number].detach().double() for number in found if "log_prob" in roles[number]]
     return [value.reshape(rows, -1)[:, 0] for value in values if value.numel() and value.numel() % rows == 0]
+
+
+@dataclass(frozen=True)
+class TwinBranches:
+    """Two surrogates that are compared and never differ, and where the second of them is made."""
+
+    place: Location | None
+
+
+def twin_branches(subject: Subject) -> TwinBranches | None:
+    """The surrogates that a minimum or maximum chooses from, where they are equal however far samples have moved."""
+    if not subject.anatomy.compares_surrogates:
+        return None
+    rows = subject.capacity or 8
+    moved = torch.linspace(-2.0, 2.0, rows, dtype=torch.float64)
+    run = subject.run(subject.rows(rows, None, **subject.at(moved, torch.ones_like(moved))))
+    pairs = branch_pairs(subject, run)
+    if not pairs or not all(torch.equal(*(run.trace.tensors[number] for number in pair)) for pair in pairs):
+        return None
+    return TwinBranches(place_of(producers(run.trace).get(pairs[-1][1])))
 
 
 def ratio_maker(subject: Subject) -> Location | None:

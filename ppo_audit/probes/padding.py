@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from ppo_audit.findings import Location
-from ppo_audit.probes.places import place_of, reads
-from ppo_audit.recording.graph import operands, plain
+from ppo_audit.probes.places import place_of, reads, recorded
+from ppo_audit.recording.graph import backward_slice, operands, plain
 from ppo_audit.recording.parting import QUOTIENTS, parting
 from ppo_audit.subjects.batch import Batch
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.names import says_kept
+
+
+@dataclass(frozen=True)
+class TurnedMask:
+    """A mask whose name says the opposite of what the loss makes of it, and where it is first used."""
+
+    name: str
+    place: Location | None
+
+
+def turned_mask(subject: Subject) -> TurnedMask | None:
+    """The mask, where the loss counts what it leaves out by its name."""
+    name = subject.roles.get("mask", "").strip("`")
+    if subject.layout.mask_keeps or not says_kept(name):
+        return None
+    run = recorded(subject)
+    users = [op for op in backward_slice(run.trace, [run.total]) if run.numbers["mask"] in op.inputs]
+    return TurnedMask(name, place_of(next(iter(users), None)))
 
 
 def lengthened(batch: Batch, masked: torch.Tensor, more: int) -> Batch:

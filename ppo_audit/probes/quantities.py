@@ -35,12 +35,17 @@ def term_gradient(subject: Subject, name: str, role: str, run: Run) -> torch.Ten
 
 def branches(subject: Subject, run: Run) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The operand pairs of every minimum or maximum of two surrogates, each of them ratio times advantage."""
+    tensors = run.trace.tensors
+    return [(tensors[a].detach(), tensors[b].detach()) for a, b in branch_pairs(subject, run)]
+
+
+def branch_pairs(subject: Subject, run: Run) -> list[tuple[int, int]]:
+    """The same pairs by value number."""
     roles = subject.roles_of(run)
     products = {op.outputs[0] for op in run.trace.ops if plain(op.name) in PRODUCTS}
     surrogates = {number for number in products if "log_prob" in roles[number] and roles[number] & CREDITS}
     pairs = [op.inputs for op in run.trace.ops if plain(op.name) in EXTREMA and len(op.inputs) == 2]
-    chosen = [(a, b) for a, b in pairs if {a, b} <= surrogates]
-    return [(run.trace.tensors[a].detach(), run.trace.tensors[b].detach()) for a, b in chosen]
+    return [(a, b) for a, b in pairs if {a, b} <= surrogates]
 
 
 CREDITS = frozenset(("advantage", "effective_advantage", "reward"))

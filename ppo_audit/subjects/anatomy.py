@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ppo_audit.locate.source import display
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, clamp_bounds, number_of, plain, producers
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, clamp_bounds, number_of, operands, plain, producers
 from ppo_audit.recording.terms import ADDITIONS, CLAMPS, Part
 from ppo_audit.recording.trace import Op, OpKey
 from ppo_audit.subjects.boundary import effective_advantage, log_ratios
@@ -43,6 +43,7 @@ class Anatomy:
     is_on_policy: bool = False
     is_filtered: bool = False
     clips_log_ratio: bool = False
+    compares_surrogates: bool = False
     guards: tuple[str, ...] = ()
 
     @property
@@ -72,6 +73,7 @@ def dissect(subject: Subject) -> Anatomy:
         subject.is_at_old_policy or _is_on_policy(ops, roles),
         _is_filtered(policy, ops, roles),
         _clips_log_ratio(ops, roles, producers(run.trace)),
+        any(_compares_surrogates(op, roles) for op in ops),
         _guards(run, roles),
     )
 
@@ -208,6 +210,13 @@ def _is_credit(op: Op, roles: Mapping[int, Roles]) -> bool:
 def _chooses(op: Op, roles: Mapping[int, Roles]) -> bool:
     """Whether the operation chooses between values: a `where` under a mask only selects samples."""
     return plain(op.name) in CHOICES and (plain(op.name) != "where" or bool(_condition(op, roles) - {"mask"}))
+
+
+def _compares_surrogates(op: Op, roles: Mapping[int, Roles]) -> bool:
+    """Whether the operation takes the smaller, or the larger, of two products of a ratio and an advantage."""
+    wanted = {"log_prob", "old_log_prob"}
+    both = [n for n in operands(op)[:2] if n is not None and wanted <= roles.get(n, NONE) and roles[n] & {*CREDIT}]
+    return plain(op.name) in CHOICES - {"where"} and len(both) == 2
 
 
 def _condition(op: Op, roles: Mapping[int, Roles]) -> Roles:

@@ -202,7 +202,7 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
 
 
 def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
-    """The first layout on which the target runs without spreading one row over others; else the first that runs."""
+    """The first layout on which the target runs and every row counts for itself; else the first with a ratio a row."""
     works: list[tuple[Layout, Run]] = []
     errors: dict[str, None] = {}
     for layout in _layouts(available, asked):
@@ -221,7 +221,7 @@ def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozen
             f"`{label(call.function)}` raises on every layout of an ordinary batch, such as "
             f"{[*errors][-1]}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
         )
-    return works[0]
+    return next((each for each in works if not spreads(each[1]) and _has_a_ratio_a_row(each[1])), works[0])
 
 
 def spreads(run: Run) -> bool:
@@ -237,15 +237,27 @@ def _makes_columns(run: Run) -> bool:
 
 
 def _reaches_every_row(run: Run) -> bool:
-    """Whether each row's log-prob has a gradient of its own: a ratio per row at least, not one for the whole batch."""
-    leaf = run.leaves.get("log_prob")
-    if leaf is None:
+    """Whether each row's log-prob has a gradient of its own; where none of them has one, each row's value."""
+    if "log_prob" not in run.leaves:
         return True
+    live = (_by_row(run, role) for role in ("log_prob", "value", "entropy") if role in run.leaves)
+    found = next((rows for rows in live if bool(rows.any())), None)
+    return _has_a_ratio_a_row(run) and found is not None and bool(found.all())
+
+
+def _by_row(run: Run, role: str) -> torch.Tensor:
+    """Which rows of a role have a gradient, (N,)."""
+    leaf = run.leaves[role]
     (gradient,) = torch.autograd.grad(run.loss, [leaf], allow_unused=True, retain_graph=True)
+    gradient = torch.zeros_like(leaf) if gradient is None else gradient
+    return (gradient.reshape(len(leaf), -1) != 0).any(dim=1)
+
+
+def _has_a_ratio_a_row(run: Run) -> bool:
+    """Whether there is a ratio per row at least, not one for the whole batch."""
+    leaf = run.leaves.get("log_prob")
     ratios = [op for op, _, _ in log_ratios(run.trace.ops, dependencies(run.trace, run.numbers))]
-    if any(run.trace.tensors[op.outputs[0]].numel() < len(leaf) for op in ratios):
-        return False
-    return gradient is not None and bool((gradient.reshape(len(leaf), -1) != 0).any(dim=1).all())
+    return leaf is None or all(run.trace.tensors[op.outputs[0]].numel() >= len(leaf) for op in ratios)
 
 
 def _kind(available: frozenset[str]) -> str:

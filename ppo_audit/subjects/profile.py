@@ -194,6 +194,7 @@ def _claims(subject: Subject) -> frozenset[str]:
     """What the subject claims to do, by its arguments or its recording."""
     anatomy, scalars = subject.anatomy, subject.scalars
     clips = "clip" in anatomy.sites or ("clip_range" in scalars and not _is_soft(subject))
+    clips = clips or anatomy.compares_surrogates
     claims = {
         "ratio": anatomy.has_ratio,
         "hard_clip": anatomy.has_ratio and clips and not anatomy.is_weight_detached,

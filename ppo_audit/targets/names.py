@@ -108,6 +108,9 @@ CONTAINER = re.compile(
 )
 MODEL = re.compile(r"^(\w*_)?(model|policy|agent|actor|critic|net|network|actor_critic|module|ac)$")
 
+KEPT = re.compile(r"response|completion|generat|answer|loss|valid|attention|alive|active|keep|token|action")
+DROPPED = re.compile(r"pad|drop|ignore|exclude|invalid|inv_|not_|inactive|done|end")
+
 SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": "entropy", "M": "mask"}
 """The paper's letters; `a` and `r` in lower case are action and ratio or reward, so they say nothing."""
 
@@ -141,6 +144,12 @@ def settle(names: Mapping[str, str]) -> dict[str, str]:
     if "value" not in settled.values():  # a prediction is old only beside a newer one
         settled |= {name: "value" for name, role in settled.items() if role == "old_value" and "pred" in name}
     return settled
+
+
+def says_kept(name: str) -> bool:
+    """Whether a mask of this name marks what counts: `response_mask` does, `padding_mask` not; `mask` leaves it open."""
+    bare = name.rpartition(".")[2].lower()
+    return bool(KEPT.search(bare)) and not DROPPED.search(bare)
 
 
 def is_scalar(role: str) -> bool:

@@ -56,11 +56,14 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the comparison with the base has shown: `differs`, `equivalent` or `stillborn`."""
+    """What the comparison with the base has shown: `differs`, `equivalent` or `stillborn`.
+
+    `largest` is the largest difference that is a number; nothing where the mutant gave none.
+    """
 
     verdict: str
     cases: int
-    largest: float
+    largest: float | None
 
 
 def every() -> list[Mutant]:
@@ -112,7 +115,7 @@ def prove(mutant: Mutant) -> Proof:
         pairs = [(calls.outcome(before, mutant.base, r), calls.outcome(after, mutant.base, r)) for r in regimes]
     ran = [(old, new) for old, new in pairs if not old.error]
     if dead:
-        return Proof("stillborn", len(ran), float("inf"))
+        return Proof("stillborn", len(ran), None)
     same = all(_of_loss(old).like(_of_loss(new)) for old, new in ran)
     largest = max((_apart(old, new) for old, new in ran if not new.error), default=0.0)
     return Proof("equivalent" if same else "differs", len(ran), largest)

@@ -334,7 +334,9 @@ def _centred(node: ast.BinOp, view: View) -> bool:
 
 
 def _error(node: ast.BinOp, view: View) -> bool:
-    return _is_value(view.roles(node)) and "return" in view.roles(node.left) ^ view.roles(node.right)
+    """A prediction against its target; a constant beside an error moves the loss and no gradient."""
+    left, right = view.roles(node.left), view.roles(node.right)
+    return _is_value(left | right) and bool(left and right) and "return" in left ^ right
 
 
 def _value_drift(node: ast.BinOp, view: View) -> bool:
