@@ -43,7 +43,7 @@ def _below(
     subject: Subject, move: torch.Tensor, target: torch.Tensor, clipped: torch.Tensor, unclipped: torch.Tensor
 ) -> Violation | None:
     return worst(
-        Violation("The clipped value loss is smaller than the unclipped one: there is no maximum.", site=_site(subject)),
+        Violation("The clipped value loss is below the unclipped one: there is no maximum.", site=_site(subject)),
         unless=clipped >= unclipped - 1e3 * subject.tolerance * (1 + unclipped.abs()),
         old_value=0.0,
         value=move,
@@ -61,7 +61,9 @@ def _without_effect(subject: Subject) -> Violation | None:
         return None
     losses = subject.value_losses(value, torch.zeros_like(value), value)
     return worst(
-        Violation("A prediction off the band and on its target has no loss: the target is clipped.", site="clipped_error"),
+        Violation(
+            "A prediction off the band, on its target, has no loss: the target is clipped.", site="clipped_error"
+        ),
         unless=(losses > 0) | (seen.values == value),
         old_value=0.0,
         value=value,

@@ -128,7 +128,8 @@ def _body(function: Any) -> types.FunctionType | None:
         if inner is None:
             return None
         function = inner
-    return inspect.unwrap(function)
+    body: types.FunctionType = inspect.unwrap(function)
+    return body
 
 
 def _is_container(value: object) -> bool:

@@ -147,7 +147,7 @@ def settle(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def says_kept(name: str) -> bool:
-    """Whether a mask of this name marks what counts: `response_mask` does, `padding_mask` not; `mask` leaves it open."""
+    """Whether a mask of this name marks what counts: `response_mask` does, `padding_mask` not, `mask` may."""
     bare = name.rpartition(".")[2].lower()
     return bool(KEPT.search(bare)) and not DROPPED.search(bare)
 
