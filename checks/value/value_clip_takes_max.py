@@ -35,8 +35,7 @@ def check(subject: Subject) -> Violation | None:
     move, target = torch.cartesian_prod(moves, targets).T
     clipped = subject.value_losses(move, torch.zeros_like(move), target)
     unclipped = subject.value_losses(move, move, target)
-    below = _below(subject, move, target, clipped, unclipped)
-    return below or _without_effect(subject) or _torn(subject)
+    return _below(subject, move, target, clipped, unclipped) or _without_effect(subject) or _torn(subject)
 
 
 def _below(

@@ -27,7 +27,7 @@ class TurnedMask:
 def turned_mask(subject: Subject) -> TurnedMask | None:
     """The mask, where the loss counts what it leaves out by its name."""
     name = subject.roles.get("mask", "").strip("`")
-    if subject.layout.mask_keeps or not says_kept(name):
+    if subject.capacity is not None or subject.layout.mask_keeps or not says_kept(name):
         return None
     run = recorded(subject)
     users = [op for op in backward_slice(run.trace, [run.total]) if run.numbers["mask"] in op.inputs]
