@@ -27,7 +27,13 @@ RULE = Rule(
     family="clip",
     severity=Severity.SERIOUS,
     needs=("policy", "hard_clip", "role:clip_range"),
-    must_flag=("epsilon_squared", "bounds_swapped", "epsilon_hard_coded", "lower_bound_is_epsilon"),
+    must_flag=(
+        "epsilon_squared",
+        "bounds_swapped",
+        "epsilon_hard_coded",
+        "lower_bound_is_epsilon",
+        "radius_hard_coded_in_a_module",
+    ),
 )
 INSIDE, OUTSIDE = 0.98, 1.02
 

@@ -28,7 +28,7 @@ RULE = Rule(
     family="clip",
     severity=Severity.CRITICAL,
     needs=("policy", "hard_clip"),
-    must_flag=("max_for_min", "no_clip", "clip_upper_side_only", "clip_lower_side_only"),
+    must_flag=("max_for_min", "no_clip", "clip_upper_side_only", "clip_lower_side_only", "clip_lost_in_a_closure"),
 )
 
 

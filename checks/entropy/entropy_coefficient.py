@@ -22,7 +22,12 @@ RULE = Rule(
     name="entropy-coefficient",
     family="entropy",
     severity=Severity.SERIOUS,
-    must_flag=("entropy_coefficient_lost", "entropy_coefficient_squared", "entropy_never_added"),
+    must_flag=(
+        "entropy_coefficient_lost",
+        "entropy_coefficient_squared",
+        "entropy_never_added",
+        "coefficient_of_a_namespace_lost",
+    ),
 )
 
 

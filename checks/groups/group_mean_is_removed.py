@@ -24,7 +24,7 @@ RULE = Rule(
     severity=Severity.SERIOUS,
     kinds=("loss", "advantages"),
     needs=("role:reward",),
-    must_flag=("no_group_mean", "group_mean_kept", "rloo_divides_by_all"),
+    must_flag=("no_group_mean", "group_mean_kept", "rloo_divides_by_all", "reward_taken_from_the_mean"),
 )
 
 

@@ -27,7 +27,13 @@ RULE = Rule(
     severity=Severity.SERIOUS,
     kinds=("loss", "trainer", "reduction"),
     needs=("role:mask",),
-    must_flag=("padding_in_sequence_sum", "entropy_over_padding", "kl_over_padding", "critic_over_padding"),
+    must_flag=(
+        "padding_in_sequence_sum",
+        "entropy_over_padding",
+        "kl_over_padding",
+        "critic_over_padding",
+        "response_mask_inverted",
+    ),
 )
 Batch = dict[str, torch.Tensor | float]
 

@@ -22,7 +22,7 @@ RULE = Rule(
     family="ratio",
     severity=Severity.CRITICAL,
     needs=("policy",),
-    must_flag=("sign_flipped", "ratio_detached", "absolute_advantage", "misaligned_advantages"),
+    must_flag=("sign_flipped", "ratio_detached", "absolute_advantage", "misaligned_advantages", "old_log_prob_for_new"),
 )
 
 EXPLAINS = ("PPO102", "PPO103", "PPO106")

@@ -29,7 +29,7 @@ RULE = Rule(
     severity=Severity.SERIOUS,
     kinds=("loss", "trainer", "log_prob"),
     needs=("policy", "ratio"),
-    must_flag=("mean_over_heads_in_ratio", "clip_per_head", "log_prob_mean_over_dims"),
+    must_flag=("mean_over_heads_in_ratio", "clip_per_head", "log_prob_mean_over_dims", "old_log_prob_mean_over_dims"),
 )
 
 

@@ -30,7 +30,7 @@ RULE = Rule(
     severity=Severity.CRITICAL,
     kinds=("loss", "trainer", "log_prob"),
     needs=("policy", "role:log_prob", "role:old_log_prob"),
-    must_flag=("one_plus_log_ratio", "base_two", "log_probs_divided", "exp_forgotten"),
+    must_flag=("one_plus_log_ratio", "base_two", "log_probs_divided", "exp_forgotten", "log_probs_added"),
 )
 STEPS = torch.tensor([-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0], dtype=torch.float64)
 

@@ -28,7 +28,7 @@ RULE = Rule(
     name="terms-compose",
     family="reduction",
     severity=Severity.CRITICAL,
-    must_flag=("value_term_forgotten", "entropy_inside_parenthesis"),
+    must_flag=("value_term_forgotten", "entropy_inside_parenthesis", "kl_coefficient_lost"),
 )
 ACTOR = ("log_prob", "entropy", "mean", "log_std", "std", "logits")
 OTHERS = {"value_coef": ACTOR, "entropy_coef": ("value",), "kl_coef": ("value",)}

@@ -25,7 +25,7 @@ RULE = Rule(
     family="value",
     severity=Severity.SERIOUS,
     needs=("value", "value_clip", "role:return_"),
-    must_flag=("min_for_max", "clipped_value_alone", "clipped_target"),
+    must_flag=("min_for_max", "clipped_value_alone", "clipped_target", "value_branch_detached"),
 )
 
 

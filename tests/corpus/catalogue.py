@@ -586,5 +586,21 @@ FAULTS_LATER = (
     Fault("token_sum_mode_is_a_mean", "aggregation_modes", "return token_sums.mean()",
           "return (token_sums / lengths.clamp(min=1)).mean()", "PPO807", ("PPO007",),
           source="R196 volcengine/verl#931"),
+    # what the generated faults have shown ----------------------------------------------------------------------------
+    Fault("old_log_prob_for_new", "keyword_only", "logp_new - logp_old", "logp_old - logp_old", "PPO104", ("PPO007",)),
+    Fault("log_probs_added", "cispo_weights", "logprobs - old_logprobs", "logprobs + old_logprobs", "PPO105"),
+    Fault("clip_lost_in_a_closure", "closure_factory", "ratio.clamp(1.0 - clip_eps, 1.0 + clip_eps) * gae",
+          "ratio * gae", "PPO102"),
+    Fault("radius_hard_coded_in_a_module", "gaussian_exact_kl_module", "1 + self.clip_param)", "1 + 0.2)", "PPO106"),
+    Fault("old_log_prob_mean_over_dims", "gaussian_exact_kl_module", "old.log_prob(actions).sum(-1)",
+          "old.log_prob(actions).mean(-1)", "PPO111"),
+    Fault("value_branch_detached", "columns", "(value_pred_clipped - return_batch).pow(2)",
+          "(value_pred_clipped - return_batch).detach().pow(2)", "PPO302"),
+    Fault("coefficient_of_a_namespace_lost", "args_namespace", "args.ent_coef * entropy.mean()", "entropy.mean()",
+          "PPO404", ("PPO007",)),
+    Fault("response_mask_inverted", "dr_grpo_constant", "loss_mask == 0", "loss_mask != 0", "PPO501"),
+    Fault("kl_coefficient_lost", "grpo_sequence_mean", "beta * per_token_kl", "per_token_kl", "PPO510", ("PPO007",)),
+    Fault("reward_taken_from_the_mean", "grpo_rewards_by_size", "(rewards - mean_grouped)", "(mean_grouped - rewards)",
+          "PPO801"),
 )
 # fmt: on
