@@ -31,6 +31,10 @@ class TargetLost(UsageError):
     exit_code = 3
 
 
+class NoGradient(UsageError):
+    """The target returned numbers, none of which can be differentiated."""
+
+
 class Complaints:
     """Keeps what the user got wrong, so that he hears of all of it at once."""
 

@@ -87,7 +87,19 @@ def test_what_a_peer_accuses_falsely_is_cleared(tmp_path, text):
     assert sum(outcome.status == "passed" for outcome in target.outcomes) >= 20
 
 
-def test_a_loss_without_a_graph_is_no_pass_but_a_reason(tmp_path):
-    target = target_of(tmp_path, PLAIN + FLAT + "    return -(bounded * advantage).mean().detach()\n")
+@pytest.mark.parametrize(
+    "end", ["-(bounded * advantage).mean().detach()", "-(bounded.detach() * advantage).mean(), advantage.mean()"]
+)
+def test_a_policy_loss_without_a_gradient_is_a_fault_at_its_root(tmp_path, end):
+    target = target_of(tmp_path, PLAIN + FLAT + f"    return {end}\n")
+    assert target.exit_code == 1
+    assert [finding.rule for finding in target.findings if finding.severity <= 1] == ["PPO104"]
+    assert "no gradient at all" in target.findings[0].message
+    assert target.findings[0].location is not None
+
+
+def test_a_number_without_a_graph_that_is_no_policy_loss_is_no_pass_but_a_reason(tmp_path):
+    text = HEAD + "def loss(values, returns):\n    return (values - returns).square().mean().detach()\n"
+    target = target_of(tmp_path, text)
     assert target.exit_code == 2
     assert "no tensor with a gradient" in target.error

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import RAISED_BY_A_TARGET, UsageError
+from ppo_audit.errors import RAISED_BY_A_TARGET, NoGradient, UsageError
 from ppo_audit.recording.graph import dependencies, plain
 from ppo_audit.recording.parting import outer_products
 from ppo_audit.recording.trace import OpKey, Trace
@@ -25,7 +25,7 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
 from ppo_audit.targets.names import is_scalar, role_of, settle
-from ppo_audit.targets.pieces import credited, is_called_objective, negated
+from ppo_audit.targets.pieces import credited, is_called_objective, kept_alive, negated
 from ppo_audit.targets.resolve import describe
 
 LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
@@ -112,7 +112,7 @@ def called_variants(
 
 def _whole(target: str, function: Callable[..., Any], settings: Settings, ratio: str | None) -> Subject:
     """The subject of a function; a ratio by itself is given credit, and an objective its sign."""
-    subject = called_subject(target, function, settings)
+    subject = _live(target, function, settings)
     if _is_ratio(subject):
         return called_subject(target, credited(function), settings)
     if is_called_objective(function) and _climbs(subject):
@@ -124,6 +124,17 @@ def _whole(target: str, function: Callable[..., Any], settings: Settings, ratio:
     given = dict.fromkeys(("log_prob", "old_log_prob"), f"through `{ratio}`")
     roles = {role: text.replace(f"`{role}`", given.get(role, text)) for role, text in subject.roles.items()}
     return dataclasses.replace(subject, roles=roles, is_ratio_given=True)
+
+
+def _live(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
+    """The subject of a function; a policy loss whose gradient is lost is given one of zero, and judged all the same."""
+    try:
+        return called_subject(target, function, settings)
+    except NoGradient:
+        given = {binding.role for binding in bind(function, dict(settings.roles), dict(settings.values)).bindings}
+        if not {"log_prob", "advantage"} <= given:
+            raise
+        return called_subject(target, kept_alive(function), settings)
 
 
 def _is_ratio(subject: Subject) -> bool:

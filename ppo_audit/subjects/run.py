@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import UsageError
+from ppo_audit.errors import NoGradient, UsageError
 from ppo_audit.recording.trace import Intervention, OpKey, Recorder, Trace
 from ppo_audit.subjects.batch import Batch, clone
 from ppo_audit.targets.calling import Call, label
@@ -178,7 +178,7 @@ def total_of(outputs: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
     """The loss among the outputs: by name, else the first differentiable one; parts without a total are added up."""
     live = {key: tensor for key, tensor in outputs.items() if tensor.requires_grad and tensor.is_floating_point()}
     if not live:
-        raise UsageError(
+        raise NoGradient(
             f"`{name}` returned no tensor with a gradient; expected a loss that depends on the log-probs. "
             f"Is it under `torch.no_grad()`, or detached?"
         )

@@ -1,6 +1,7 @@
 """Pieces of a loss, made whole: a surrogate of a given ratio, a ratio by itself, an objective that is to be maximised.
 
-Each is wrapped into a function that the rules can judge: the ratio is formed from log-probs, credit and sign are added.
+Each is wrapped into a function that the rules can judge: the ratio is formed from log-probs, credit and sign are added,
+a loss that has lost its gradient gets one of zero.
 What the wrapper adds is never judged; it is plain mathematics of one line.
 """
 
@@ -68,6 +69,21 @@ def negated(function: Function) -> Function:
     def whole(*args: Any, **given: Any) -> Any:
         returned = function(*args, **given)
         return -returned if isinstance(returned, torch.Tensor) else returned
+
+    return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
+
+
+def kept_alive(function: Function) -> Function:
+    """A loss that has lost its gradient, with a gradient of zero for whatever it is given: then it can be judged."""
+
+    @functools.wraps(function)
+    def whole(*args: Any, **given: Any) -> Any:
+        returned = function(*args, **given)
+        live = [x for x in (*args, *given.values()) if isinstance(x, torch.Tensor) and x.requires_grad]
+        nothing = sum((0.0 * x.sum() for x in live), start=torch.zeros(()))
+        if isinstance(returned, tuple | list):
+            return (returned[0] + nothing, *returned[1:])
+        return returned + nothing if isinstance(returned, torch.Tensor) else returned
 
     return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
 
