@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ppo_audit.findings import Location
-from ppo_audit.probes.places import place_of, recorded, slice_of
+from ppo_audit.probes.places import place_of, recorded, recorded_site, slice_of
 from ppo_audit.probes.quantities import CREDITS, branch_pairs
 from ppo_audit.recording.graph import NONE, operands, plain, producers
 from ppo_audit.recording.terms import CLAMPS
@@ -47,7 +47,7 @@ def ratios(subject: Subject, log_ratio: torch.Tensor, old: torch.Tensor) -> list
 
 @dataclass(frozen=True)
 class TwinBranches:
-    """Two surrogates that are compared and never differ, and where the second of them is made."""
+    """Two surrogates that are compared and never differ, and where the second is made, or one is taken twice."""
 
     place: Location | None
 
@@ -62,7 +62,9 @@ def twin_branches(subject: Subject) -> TwinBranches | None:
     pairs = branch_pairs(subject, run)
     if not pairs or not all(torch.equal(*(run.trace.tensors[number] for number in pair)) for pair in pairs):
         return None
-    return TwinBranches(place_of(producers(run.trace).get(pairs[-1][1])))
+    first, second = pairs[-1]
+    is_one = first == second
+    return TwinBranches(recorded_site(subject, "surrogate") if is_one else place_of(producers(run.trace).get(second)))
 
 
 def ratio_maker(subject: Subject) -> Location | None:
