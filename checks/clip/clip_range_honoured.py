@@ -19,7 +19,7 @@ import math
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.options import option
+from ppo_audit.probes.options import option, with_options
 
 RULE = Rule(
     code="PPO106",
@@ -70,17 +70,9 @@ def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
     log_ratio = distance if _in_log_space(subject) else distance.log1p()
     if not bool((log_ratio.abs() <= subject.profile.reach).all()):
         raise NotApplicable("the log-ratio is clamped inside the clip range (PPO109)")
-    narrowed = subject if factor == 1 else _at(subject, {"clip_range": low, "clip_range_high": high})
+    narrowed = subject if factor == 1 else with_options(subject, {"clip_range": low, "clip_range_high": high})
     found = (narrowed.policy(log_ratio, sign) != 0).double()
     return [torch.full_like(sign, low), log_ratio.exp(), sign, alive, found]
-
-
-def _at(subject: Subject, settings: dict[str, float]) -> Subject:
-    """The subject with other bounds, as far as it has an option for each."""
-    for role, bound in settings.items():
-        found = option(subject, role)
-        subject = found.at(bound) if found else subject
-    return subject
 
 
 def _is_option(subject: Subject) -> bool:

@@ -19,8 +19,7 @@ Fix.       Sum the log-probs over the action dimensions, new and old, then take 
 import torch
 
 from ppo_audit import LogProb, NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.log_probs import by_dimension
-from ppo_audit.reference import gaussian_log_prob
+from ppo_audit.probes.log_probs import by_dimension, moved_with_mean
 
 RULE = Rule(
     code="PPO111",
@@ -89,19 +88,5 @@ def moves(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
     """How far the joint log-probs move with their means: as the target computes them, and as sums over dimensions."""
     pairs = (("log_prob", "mean", "log_std"), ("old_log_prob", "old_mean", "old_log_std"))
     known = [pair for pair in pairs if pair[0] in subject.cuts and {*pair[1:]} <= subject.available]
-    found, wanted = zip(*(_moved(subject, *pair) for pair in known), strict=True)
+    found, wanted = zip(*(moved_with_mean(subject, *pair) for pair in known), strict=True)
     return torch.cat(found), torch.cat(wanted)
-
-
-def _moved(subject: Subject, role: str, mean: str, log_std: str) -> tuple[torch.Tensor, torch.Tensor]:
-    batch = subject.rows(subject.capacity or 8)
-    inputs = {name: batch[name] for name in batch if name not in subject.cuts}
-    shifted = {**inputs, mean: inputs[mean] + 0.1}
-    found, wanted = [], []
-    for given in (inputs, shifted):
-        run = subject.run(given)
-        made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts[role])
-        by_row = run.trace.tensors[made].detach().double().reshape(len(batch[mean]), -1)
-        found.append(by_row.sum(-1))
-        wanted.append(gaussian_log_prob(given["action"], given[mean], given[log_std]))
-    return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()

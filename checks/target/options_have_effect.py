@@ -68,7 +68,7 @@ def living(subject: Subject, names: set[str]) -> set[str]:
 
 def changes(option: Option, shown: list[tuple[Batch, list[torch.Tensor]]]) -> Iterator[bool]:
     """Whether the option shows on a batch, for each of its other values; a value that is refused shows."""
-    for other in others(option.value):
+    for other in option.others:
         subject = option.at(other)
         for batch, before in shown:
             try:
@@ -77,13 +77,6 @@ def changes(option: Option, shown: list[tuple[Batch, list[torch.Tensor]]]) -> It
                 yield True
                 continue
             yield len(after) != len(before) or not all(map(torch.equal, after, before))
-
-
-def others(value: float | bool | None) -> tuple[float | bool, ...]:
-    """What else an option is tried at; one that is off or 0 is turned on."""
-    if isinstance(value, bool) or not value:
-        return (not value,) if isinstance(value, bool) else (1,)
-    return (2 * value, value / 2) if isinstance(value, float) else (2 * value,)
 
 
 def seen(subject: Subject, batch: Batch) -> list[torch.Tensor]:

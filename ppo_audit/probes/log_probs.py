@@ -9,6 +9,7 @@ from ppo_audit.helpers.log_prob import LogProb, exact
 from ppo_audit.probes.places import place_of, recorded
 from ppo_audit.recording.graph import plain, producers
 from ppo_audit.recording.trace import Op
+from ppo_audit.reference import gaussian_log_prob
 from ppo_audit.subjects.subject import Subject
 
 TINY = 1e-3
@@ -21,6 +22,20 @@ def made_log_prob(subject: Subject, **roles: torch.Tensor) -> torch.Tensor:
     run = subject.run({**batch, **roles})
     made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts["log_prob"])
     return run.trace.tensors[made].detach().double().reshape(rows, -1)[:, 0]
+
+
+def moved_with_mean(subject: Subject, role: str, mean: str, log_std: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far a computed log-prob of each row moves with its means, and how far the sum over the dimensions does."""
+    rows = subject.capacity or 8
+    batch = subject.rows(rows)
+    inputs = {name: batch[name] for name in batch if name not in subject.cuts}
+    found, wanted = [], []
+    for given in (inputs, {**inputs, mean: inputs[mean] + 0.1}):
+        run = subject.run(given)
+        made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts[role])
+        found.append(run.trace.tensors[made].detach().double().reshape(rows, -1).sum(-1))
+        wanted.append(gaussian_log_prob(given["action"], given[mean], given[log_std]))
+    return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()
 
 
 def log_of_sum(subject: Subject) -> Location | None:

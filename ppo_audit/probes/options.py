@@ -40,6 +40,13 @@ class Option:
         role = role_of(self.name)
         return role if role is not None and is_scalar(role) else None
 
+    @property
+    def others(self) -> tuple[float | bool, ...]:
+        """What else it is tried at; one that is off or 0 is turned on."""
+        if isinstance(self.value, bool) or not self.value:
+            return (not self.value,) if isinstance(self.value, bool) else (1,)
+        return (2 * self.value, self.value / 2) if isinstance(self.value, float) else (2 * self.value,)
+
 
 def options(subject: Subject) -> list[Option]:
     """The numbers and switches that a called target offers and its code speaks of; none for a recording."""
@@ -78,6 +85,14 @@ def option(subject: Subject, role: str) -> Option | None:
     held = _shelved(call) if call else {}
     silent = [_option(subject, name, value, True) for name, value in held.items()]
     return next((found for found in (*options(subject), *silent) if found.role == role), None)
+
+
+def with_options(subject: Subject, settings: Mapping[str, float]) -> Subject:
+    """The subject with other numbers for scalar roles, as far as it has an option for each."""
+    for role, number in settings.items():
+        found = option(subject, role)
+        subject = found.at(number) if found else subject
+    return subject
 
 
 def texts(subject: Subject) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ from ppo_audit.subjects.run import Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
-from ppo_audit.targets.names import is_scalar, role_of, settle
+from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
 from ppo_audit.targets.pieces import credited, is_called_objective, kept_alive, negated
 from ppo_audit.targets.resolve import describe
 
