@@ -39,8 +39,7 @@ Batch = dict[str, torch.Tensor | float]
 
 
 def check(subject: Subject) -> Violation | None:
-    turned = turned_mask(subject)
-    if turned is not None:
+    if (turned := turned_mask(subject)) is not None:
         return Violation(
             f"The loss leaves out what `{turned.name}` marks, and trains on the rest.",
             counterexample={"mask": 1.0, "got": "no gradient", "want": "a gradient"},
