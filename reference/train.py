@@ -6,6 +6,7 @@ import importlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def train(
     `options` may name any field of `Setup` (seed, environments, network ...) and of the algorithm's configuration;
     what they leave open comes from the preset of the environment, if there is one, then from the defaults.
     """
-    trainer = _begin(algo, environment, output, total_steps, dict(options or {}))
+    saved, chosen = output / "checkpoint.pt", dict(options or {})
+    start_or_resume = partial(_resume, saved) if saved.exists() else begin
+    trainer = start_or_resume(algo, environment, total_steps, chosen)
     return run(trainer, algorithm(algo), output, progress)
 
 
@@ -103,10 +106,8 @@ def evaluate(path: Path, episodes: int = 10, deterministic: bool = True, seed: i
     return evaluate_policy(load(path), episodes, CHOOSERS[deterministic], seed)
 
 
-def _begin(algo: str, environment: str, output: Path, total_steps: int | None, options: dict[str, Any]) -> Trainer:
-    saved = output / "checkpoint.pt"
-    if saved.exists():
-        return _resume(saved, algo, environment, total_steps, options)
+def begin(algo: str, environment: str, total_steps: int | None, options: Mapping[str, Any]) -> Trainer:
+    """A trainer before its first step, by the options of `train`."""
     chosen = algorithm(algo)
     options = {**PRESETS.get((algo, environment.removeprefix("native/")), {}), **options}
     preset_steps = options.pop("total_steps", 100_000)
@@ -126,7 +127,7 @@ def _begin(algo: str, environment: str, output: Path, total_steps: int | None, o
     return trainer
 
 
-def _resume(saved: Path, algo: str, environment: str, total_steps: int | None, options: dict[str, Any]) -> Trainer:
+def _resume(saved: Path, algo: str, environment: str, total_steps: int | None, options: Mapping[str, Any]) -> Trainer:
     """The run in the folder, which must be the one that was asked for: else two runs would mix in one folder."""
     trainer = load(saved)
     has = {

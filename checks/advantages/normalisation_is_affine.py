@@ -8,7 +8,7 @@ Why.       Dividing by the variance makes the step depend on the reward's unit t
            choice C67.
 Applies.   Losses that normalise advantages. Median and MAD, whitening that keeps the mean, centring alone (Dr. GRPO)
            and statistics of each group pass, each by the half that it claims.
-Tested.    16 advantages without outliers; the same times 3; the same plus 5; on tokens, all positions together.
+Tested.    16 advantages of one group without outliers; times 3; plus 5; on tokens, all positions together.
            Tolerance 1 %, since an epsilon of up to 1e-2 beside a deviation near 1 is in use.
 Severity.  Serious: the gradient has a size or a bias that depends on the unit of reward.
 Fix.       (A - A.mean()) / (A.std() + 1e-8), over all valid entries of the batch.
@@ -33,7 +33,9 @@ SEQUENCES, TOKENS = 4, 4
 
 def check(subject: Subject) -> Violation | None:
     advantage = torch.linspace(-1.0, 1.4, subject.capacity or 16, dtype=torch.float64)
-    plain, scaled, shifted = (subject.normalised(given) for given in (advantage, 3 * advantage, advantage + 5))
+    one_group = {"group": torch.zeros(len(advantage), dtype=torch.int64)} if "group" in subject.available else {}
+    given = (advantage, 3 * advantage, advantage + 5)
+    plain, scaled, shifted = (subject.normalised(rows, **one_group) for rows in given)
     if not bool(torch.cat([plain, scaled, shifted]).isfinite().all()):
         raise NotApplicable("the effective advantages are not finite")
     is_scaled = bool((scaled - 3 * plain).abs().max() > TOLERANCE)

@@ -18,7 +18,7 @@ import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.entropies import Compared, of_taken_action, over_actions
-from ppo_audit.probes.quantities import term_gradient
+from ppo_audit.probes.quantities import expect_gaussian, term_gradient
 from ppo_audit.reference import categorical_entropy, gaussian_entropy
 
 RULE = Rule(
@@ -63,6 +63,7 @@ def _values(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, dict[str, tor
         log_std = torch.linspace(-0.7, 0.7, 16, dtype=torch.float64).unsqueeze(-1).expand(-1, 3)
         name = "log_std" if "log_std" in subject.available else "std"
         given, want = {name: log_std.exp() if name == "std" else log_std}, gaussian_entropy(log_std)
+        expect_gaussian(subject)
     return subject.term("entropy").row_values(**given), want, given
 
 

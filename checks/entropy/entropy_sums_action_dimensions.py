@@ -16,7 +16,7 @@ Fix.       Sum the entropy over the action dimensions, then take the mean over s
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.quantities import term_gradient, with_action_dimensions
+from ppo_audit.probes.quantities import expect_gaussian, term_gradient, with_action_dimensions
 
 RULE = Rule(
     code="PPO402",
@@ -33,6 +33,7 @@ DIMENSIONS = 3
 def check(subject: Subject) -> Violation | None:
     if not subject.available & {"log_std", "std"} and subject.layout.tails.get("entropy", ()) in ((), (1,)):
         raise NotApplicable("the entropy is given as one number a sample")
+    expect_gaussian(subject)
     alone = weight(with_action_dimensions(subject, 1))
     together = weight(with_action_dimensions(subject, DIMENSIONS))
     want = DIMENSIONS * alone

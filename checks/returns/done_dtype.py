@@ -6,7 +6,7 @@ Why.       Environments give bool, buffers store float or uint8. `1 - done` rais
            does not, in the next.
            https://github.com/DLR-RM/stable-baselines3/blob/b018e4bc949503b990c3012c0e36c9384de770e6/stable_baselines3/common/buffers.py#L425
            casts first.
-Applies.   Helpers that take flags.
+Applies.   Helpers that take flags. A form that the helper refuses by an exception of its own is not judged.
 Tested.    One rollout with ends of episodes, its flags in three dtypes.
 Severity.  Potential: only dtypes other than those that the trainer uses are affected.
 Fix.       alive = 1.0 - done.float().
@@ -14,7 +14,7 @@ Fix.       alive = 1.0 - done.float().
 
 import dataclasses
 
-from ppo_audit import ENDS, NotApplicable, Returns, Rule, Severity, Violation
+from ppo_audit import ENDS, NotApplicable, Returns, Rule, Severity, TargetRaised, Violation
 
 RULE = Rule(
     code="PPO609",
@@ -36,6 +36,11 @@ def check(helper: Returns) -> Violation | None:
         other = dataclasses.replace(helper, convention=dataclasses.replace(helper.convention, flag_dtype=dtype))
         try:
             got = other.advantage(rollout)
+        except TargetRaised as refusal:
+            if refusal.is_refusal:  # it checks the type and says which one it wants
+                continue
+            wrong[dtype], place = str(refusal), refusal.place
+            continue
         except NotApplicable as refusal:
             wrong[dtype], place = str(refusal), getattr(refusal, "place", None)
             continue

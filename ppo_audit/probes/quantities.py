@@ -33,6 +33,17 @@ def term_gradient(subject: Subject, name: str, role: str, run: Run) -> torch.Ten
     return gradient_of(subject.term(name).scalar(run), run.leaves[role])
 
 
+def expect_gaussian(subject: Subject) -> None:
+    """Raise NotApplicable where the result of an entropy helper depends on the mean: a squashed Gaussian's does."""
+    if subject.kind != "entropy" or "mean" not in subject.available:
+        return
+    rows = subject.rows(8)["mean"]
+    means = torch.zeros_like(rows), torch.ones_like(rows)  # type: ignore[arg-type]
+    first, second = (subject.term("entropy").row_values(mean=mean) for mean in means)
+    if bool((first - second).abs().max() > 1e-6):
+        raise NotApplicable("the entropy depends on the mean: it is no plain Gaussian's")
+
+
 def branches(subject: Subject, run: Run) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The operand pairs of every minimum or maximum of two surrogates, each of them ratio times advantage."""
     tensors = run.trace.tensors

@@ -196,6 +196,9 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     per_sequence = Layout("tokens, one advantage per sequence", (4,), {"advantage": (), "reward": ()})
     column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,), "reward": (1,)})
     flat = Layout("flat", (), critics, discrete)
+    samples = [
+        Layout("targets in samples", (), critics | {"return_": (n,)}, discrete) for n in (QUANTILES, 1) if critics
+    ]
     column = Layout("columns", (1,), {}, discrete)
     heads = Layout("log-probs by dimension", (), dict.fromkeys((*LOG_PROBS, "entropy"), (ACTION_DIMENSIONS,)))
     bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
@@ -207,7 +210,7 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
         computed = (beside,) if available & {"mean", "logits"} else ()
         # A second axis of given log-probs is one of tokens, unless their names speak of heads or dimensions.
         second = (*by_head, *tokens) if HEADS.search(names) or computed else (*tokens, *by_head)
-        ordered = (flat, column, value_column, *computed, *second)
+        ordered = (flat, *samples, column, value_column, *computed, *second)
     for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
         for layout in ordered:
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)

@@ -18,7 +18,7 @@ ROLLOUT_NAMES: dict[str, str] = {
     "value": "value values vals val v v_t vs state_values value_preds vpred vpreds baseline baselines mb_values "
     "old_values critic_values state_value v_tm1",
     "next_value": "next_value next_values values_next next_vals v_next v_tp1 next_state_values next_v bootstrap_values "
-    "successor_values next_state_value v_s_next vs_next",
+    "successor_values next_state_value v_s_next vs_next value_next",
     "last_value": "last_value last_values last_val bootstrap_value bootstrap value_last last_v v_last final_value "
     "next_value_last last_gae_value",
     "final_value": "final_values terminal_values final_obs_values truncation_values timeout_values terminal_obs_values "

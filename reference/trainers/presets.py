@@ -41,8 +41,10 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "total_steps": 400_000,
         "environments": 256,
         "network": "tokens",
-        "learning_rate": 5e-4,
+        "hidden": (32, 32),
+        "learning_rate": 1e-3,
         "clip_range_high": 0.28,
+        "kl_coef": 0.01,  # from the policy of the start, which is nearly uniform: else a wrong answer may become certain
     },
     ("ppo", "Acrobot-v1"): {
         "total_steps": 491_520,
