@@ -12,7 +12,7 @@ DEV := .venv/.dev-ready
 # Small tensors gain nothing from threads, and the tests run in two processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench snapshots docs clean
+.PHONY: demo test lint self-audit bench snapshots docs clean
 
 demo: $(TOOL)
 	$(BIN)/ppo-audit demo
@@ -25,6 +25,9 @@ snapshots: $(DEV)
 
 docs: $(DEV)
 	$(BIN)/python -m ppo_audit.rule_pages docs/rules
+
+self-audit: $(DEV)
+	$(BIN)/ppo-audit check --config reference/self-audit.toml
 
 bench: $(DEV)
 	$(BIN)/python -m tests.bench

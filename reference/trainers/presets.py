@@ -44,7 +44,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "hidden": (32, 32),
         "learning_rate": 1e-3,
         "clip_range_high": 0.28,
-        "kl_coef": 0.01,  # from the policy of the start, which is nearly uniform: else a wrong answer may become certain
+        "kl_coef": 0.01,  # from the start's policy, nearly uniform: else a wrong answer may become certain
     },
     ("ppo", "Acrobot-v1"): {
         "total_steps": 491_520,
