@@ -23,17 +23,6 @@ class Recipe:
     distribution: str
 
 
-OURS = {
-    "ppo:PPO": "ppo",
-    "ppo_kl:PPO_KL": "ppo_kl",
-    "quantile:QUANTILE": "quantile",
-    "awr:AWR": "awr",
-    "trpo:TRPO": "trpo",
-    "grpo:GRPO": "grpo",
-    "token_grpo:TOKEN_GRPO": "token_grpo",
-}
-"""The reference trainers below `ppo_audit.reference.trainers`, which are audited like anybody's."""
-
 TRAINERS = {
     "stable_baselines3:PPO": Recipe("stable_baselines3", "ppo", "stable-baselines3"),
     "sb3_contrib:MaskablePPO": Recipe("sb3_contrib", "maskable_ppo", "sb3-contrib"),
@@ -44,19 +33,31 @@ TRAINERS = {
     "tianshou.algorithm:PPO": Recipe("tianshou", "ppo", "tianshou"),
     "trl:GRPOTrainer": Recipe("trl", "grpo", "trl"),
     "trl:RLOOTrainer": Recipe("trl", "rloo", "trl"),
-    **{
-        f"ppo_audit.reference.trainers.{place}": Recipe("reference", function, "ppo-audit[train]")
-        for place, function in OURS.items()
-    },
 }
 """Target spec, as the trainer is imported -> how to start it."""
 
-RECIPES = TRAINERS | {
+REFERENCE = {
+    f"ppo_audit.reference.trainers.{place}": Recipe("reference", function, "ppo-audit[train]")
+    for place, function in {
+        "ppo:PPO": "ppo",
+        "ppo_kl:PPO_KL": "ppo_kl",
+        "quantile:QUANTILE": "quantile",
+        "awr:AWR": "awr",
+        "trpo:TRPO": "trpo",
+        "grpo:GRPO": "grpo",
+        "token_grpo:TOKEN_GRPO": "token_grpo",
+    }.items()
+}
+"""The reference trainers, which are audited like anybody's."""
+
+SHORT = {
     f"{spec.partition('.')[0]}:{spec.partition(':')[2]}": recipe
     for spec, recipe in TRAINERS.items()
     if "." in spec.partition(":")[0]
 }
-"""The same, also by the name of the library alone: `skrl:PPO`."""
+"""The same by the name of the library alone: `skrl:PPO`."""
+
+RECIPES = TRAINERS | SHORT | REFERENCE
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The reference before its own rules, as `make self-audit` runs them: nothing found but what is waived with a reason."""
+"""The reference before its own rules, as `make self-audit` runs them: nothing found but what is waived."""
 
 import json
 import subprocess
