@@ -99,5 +99,8 @@ def register() -> None:
             self.age += 1
             return self.show(), reward, False, self.age >= 10, {}
 
+    def make(**options: Any) -> gymnasium.Env[Any, Any]:
+        return MaskedChoices()
+
     if MASKED not in gymnasium.registry:
-        gymnasium.register(MASKED, MaskedChoices)
+        gymnasium.register(MASKED, make)
