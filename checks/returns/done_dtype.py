@@ -14,7 +14,7 @@ Fix.       alive = 1.0 - done.float().
 
 import dataclasses
 
-from ppo_audit import ENDS, NotApplicable, Returns, Rule, Severity, TargetRaised, Violation
+from ppo_audit import ENDS, Location, NotApplicable, Returns, Rule, Severity, Violation
 
 RULE = Rule(
     code="PPO609",
@@ -28,24 +28,7 @@ RULE = Rule(
 
 
 def check(helper: Returns) -> Violation | None:
-    rollout = helper.rollout(ENDS, seed=6)
-    usual = helper.advantage(rollout)
-    wrong: dict[str, str] = {}
-    place = None
-    for dtype in ("float", "bool", "int"):
-        other = dataclasses.replace(helper, convention=dataclasses.replace(helper.convention, flag_dtype=dtype))
-        try:
-            got = other.advantage(rollout)
-        except TargetRaised as refusal:
-            if refusal.is_refusal:  # it checks the type and says which one it wants
-                continue
-            wrong[dtype], place = str(refusal), refusal.place
-            continue
-        except NotApplicable as refusal:
-            wrong[dtype], place = str(refusal), getattr(refusal, "place", None)
-            continue
-        if not bool(((got - usual).abs() <= 1e-6).all()):
-            wrong[dtype] = "other advantages, and no error"
+    wrong, place = _misread(helper)
     if not wrong:
         return None
     return Violation(
@@ -55,3 +38,22 @@ def check(helper: Returns) -> Violation | None:
         site="flags",
         place=place,
     )
+
+
+def _misread(helper: Returns) -> tuple[dict[str, str], Location | None]:
+    """What happens with flags of each dtype that are not read as the usual ones, and where it is raised."""
+    rollout = helper.rollout(ENDS, seed=6)
+    usual = helper.advantage(rollout)
+    wrong: dict[str, str] = {}
+    place = None
+    for dtype in ("float", "bool", "int"):
+        other = dataclasses.replace(helper, convention=dataclasses.replace(helper.convention, flag_dtype=dtype))
+        try:
+            got = other.advantage(rollout)
+        except NotApplicable as refusal:
+            if not getattr(refusal, "is_refusal", False):  # one that checks the type says which one it wants
+                wrong[dtype], place = str(refusal), getattr(refusal, "place", None)
+            continue
+        if not bool(((got - usual).abs() <= 1e-6).all()):
+            wrong[dtype] = "other advantages, and no error"
+    return wrong, place
