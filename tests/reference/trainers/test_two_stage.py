@@ -42,6 +42,6 @@ def test_a_study_keeps_every_seed_and_writes_the_table_and_the_figure(tmp_path):
     assert kept["options"] == options
     assert len(kept["runs"]) == 2
     means = f"{runs[0]['mean']:g}, {runs[1]['mean']:g}"
-    assert "| ppo | native/CartPole-v1 | 2 | 1,024 |" in (tmp_path / "README.md").read_text()
+    assert "| ppo | native/CartPole-v1 | 0 to 1 | 1,024 |" in (tmp_path / "README.md").read_text()
     assert means in (tmp_path / "README.md").read_text()
     assert (tmp_path / "ppo-native-CartPole-v1.png").read_bytes().startswith(b"\x89PNG")
