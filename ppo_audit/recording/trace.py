@@ -112,6 +112,8 @@ class Trace:
     reads: list[Read] = field(default_factory=list)
     tensors: list[torch.Tensor] = field(default_factory=list)
     current: dict[int, int] = field(default_factory=dict)
+    _lying: dict[int, dict[int, torch.Tensor]] | None = field(default=None, repr=False, compare=False)
+    """Known tensors by where their numbers lie, made when it is first asked for: a rollout writes thousands of times."""
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The number of the tensor's present content; a tensor never seen before becomes a leaf."""
@@ -127,16 +129,26 @@ class Trace:
     def aliases(self, tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         """Known tensors on the same storage, which an in-place write changes too."""
         pointer = _memory(tensor)
-        for number in set(self.current.values()):
-            other = self.tensors[number]
-            if other is not tensor and pointer is not None and _memory(other) == pointer:
+        if self._lying is None:
+            self._lying = {}
+            for number in self.current.values():
+                self._note(self.tensors[number])
+        known = () if pointer is None else tuple(self._lying.get(pointer, {}).values())
+        for other in known:
+            if other is not tensor and self.current.get(id(other)) is not None and _memory(other) == pointer:
                 yield other
+
+    def _note(self, tensor: torch.Tensor) -> None:
+        pointer = _memory(tensor) if self._lying is not None else None
+        if self._lying is not None and pointer is not None:
+            self._lying.setdefault(pointer, {})[id(tensor)] = tensor
 
     def clear(self) -> None:
         self.ops.clear()
         self.reads.clear()
         self.tensors.clear()
         self.current.clear()
+        self._lying = None
 
     def copy(self) -> Trace:
         """The recording as it is now; what is recorded later does not enter it."""
@@ -161,6 +173,7 @@ class Trace:
     def _new(self, tensor: torch.Tensor) -> int:
         self.tensors.append(tensor)
         self.current[id(tensor)] = len(self.tensors) - 1
+        self._note(tensor)
         return len(self.tensors) - 1
 
 
