@@ -25,6 +25,7 @@ def main() -> None:
     console.print(cold_start())
     console.print(isolation())
     console.print(many_targets())
+    console.print(recording())
     console.print(one_audit())
     console.print(faulty_twins())
     console.print(time_per_rule())
@@ -96,6 +97,18 @@ def _losses() -> Iterator[tuple[Path, str]]:
         if isinstance(node, ast.FunctionDef) and "loss" in node.name and not node.name.startswith("_")
     ]
     return itertools.cycle(functions)
+
+
+def recording() -> Table:
+    """One update of a library's trainer, plain and recorded, each in a process of its own."""
+    from tests.bench.recording import measured
+
+    (plain, memory), (recorded, more) = measured("plain"), measured("recorded")
+    table = Table("", "CPU s", "peak MiB", title="Recording one update (goal: at most 3 x the time, 2 x the memory)")
+    table.add_row("plain", f"{plain:.2f}", f"{memory:.0f}")
+    table.add_row("recorded", f"{recorded:.2f}", f"{more:.0f}")
+    table.add_row("x", f"{recorded / plain:.1f}", f"{more / memory:.2f}")
+    return table
 
 
 def one_audit() -> Table:
