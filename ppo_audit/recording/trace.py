@@ -113,7 +113,7 @@ class Trace:
     tensors: list[torch.Tensor] = field(default_factory=list)
     current: dict[int, int] = field(default_factory=dict)
     _lying: dict[int, dict[int, torch.Tensor]] | None = field(default=None, repr=False, compare=False)
-    """Known tensors by where their numbers lie, made when it is first asked for: a rollout writes thousands of times."""
+    """Known tensors by where their numbers lie, made when first asked for: a rollout writes thousands of times."""
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The number of the tensor's present content; a tensor never seen before becomes a leaf."""
