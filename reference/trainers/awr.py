@@ -23,6 +23,7 @@ from ppo_audit.reference.trainers.ppo import (
 )
 from ppo_audit.reference.trainers.samples import Samples, minibatches, samples_of
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
+from ppo_audit.reference.values import explained_variance
 
 WARNS, DOMINATES = 1.0, 2.0  # BC/PPO gradient ratio
 
@@ -47,6 +48,7 @@ def iterate(trainer: Trainer) -> Metrics:
     metrics = learn(trainer, config.ppo, samples, both, critic_of(config.ppo))
     return {
         **metrics,
+        "explained_variance": explained_variance(samples.value_old, samples.return_).item(),
         "bc_ppo_ratio": ratio,
         "bc_warns": float(ratio > WARNS),
         "bc_dominates": float(ratio > DOMINATES),

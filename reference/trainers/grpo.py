@@ -16,7 +16,7 @@ from ppo_audit.reference import advantages
 from ppo_audit.reference.surrogates import asymmetric_clipped_surrogate, linear_tail_ratio
 from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
 from ppo_audit.reference.trainers.optimise import SCHEDULES, gradient_step
-from ppo_audit.reference.trainers.ppo import done
+from ppo_audit.reference.trainers.ppo import done, mean
 from ppo_audit.reference.trainers.rollout import Trajectory, collect, policy_parameters, with_old_network
 from ppo_audit.reference.trainers.samples import Samples, flattened, minibatches
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
@@ -52,15 +52,20 @@ def iterate(trainer: Trainer) -> Metrics:
     trajectory, valid = collect_episodes(trainer, config.group_size)
     trainer.steps += trajectory.reward.numel()
     samples = episode_samples(trainer, trajectory, valid, config)
-    norms = [
-        gradient_step(trainer, grpo_loss(trainer, config, batch), config.max_grad_norm)
-        for _ in range(config.epochs)
-        for batch in minibatches(samples, config.minibatch_size, trainer.rng)
-    ]
+    losses, norms = [], []
+    for _ in range(config.epochs):
+        for batch in minibatches(samples, config.minibatch_size, trainer.rng):
+            loss = grpo_loss(trainer, config, batch)
+            losses.append(loss.item())
+            norms.append(gradient_step(trainer, loss, config.max_grad_norm))
     trainer.updates += 1
-    change = policy_change(trainer, samples, config.clip_range_high)
-    zero = float((samples.advantage == 0).float().mean())
-    return {**returns_of_episodes(trainer), **change, "gradient_norm": max(norms), "zero_advantages": zero}
+    return {
+        **returns_of_episodes(trainer),
+        **policy_change(trainer, samples, config.clip_range_high),
+        "policy_loss": mean(losses),
+        "gradient_norm": max(norms),
+        "zero_advantages": float((samples.advantage == 0).float().mean()),
+    }
 
 
 def collect_episodes(trainer: Trainer, group_size: int) -> tuple[Trajectory, Tensor]:

@@ -10,6 +10,7 @@ from ppo_audit.reference.surrogates import kl_penalty_surrogate
 from ppo_audit.reference.trainers.ppo import PolicyTerms, PPOConfig, critic_of, learn, next_rollout
 from ppo_audit.reference.trainers.samples import samples_of
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
+from ppo_audit.reference.values import explained_variance
 
 COEFFICIENT_RANGE = (1e-4, 1e4)  # wide enough never to matter in a healthy run, finite so that β recovers
 
@@ -34,6 +35,7 @@ def iterate(trainer: Trainer) -> Metrics:
         return kl_penalty_surrogate(terms.ratio, terms.advantage, kl, coef)
 
     metrics = learn(trainer, config.ppo, samples, objective, critic_of(config.ppo))
+    metrics["explained_variance"] = explained_variance(samples.value_old, samples.return_).item()
     metrics["kl_coef"] = coef
     trainer.adaptive["kl_coef"] = adapted_coefficient(coef, metrics["kl"], config.penalty_target)
     return metrics

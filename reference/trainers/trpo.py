@@ -13,7 +13,7 @@ from ppo_audit.reference.surrogates import linear_tail_ratio, policy_gradient_su
 from ppo_audit.reference.trainers.diagnostics import policy_change, returns_of_episodes
 from ppo_audit.reference.trainers.networks import SeparateNetwork
 from ppo_audit.reference.trainers.optimise import gradient_step
-from ppo_audit.reference.trainers.ppo import next_rollout
+from ppo_audit.reference.trainers.ppo import mean, next_rollout
 from ppo_audit.reference.trainers.rollout import policy_parameters
 from ppo_audit.reference.trainers.samples import Samples, minibatches, samples_of
 from ppo_audit.reference.trainers.trainer import Algorithm, Metrics, Trainer
@@ -47,7 +47,7 @@ def iterate(trainer: Trainer) -> Metrics:
     config: TRPOConfig = trainer.config
     samples = samples_of(next_rollout(trainer, config.rollout_steps), config.gamma, config.gae_lambda)
     metrics = natural_step(trainer, samples)
-    fit_critic(trainer, samples)
+    metrics["value_loss"] = fit_critic(trainer, samples)
     trainer.updates += 1
     metrics["explained_variance"] = explained_variance(samples.value_old, samples.return_).item()
     return {**returns_of_episodes(trainer), **metrics, **policy_change(trainer, samples, CLIP_RANGE_OF_METRIC)}
@@ -65,7 +65,7 @@ def natural_step(trainer: Trainer, samples: Samples) -> Metrics:
     surrogate, _ = surrogate_and_kl(trainer, samples)
     gradient = flat_gradient(surrogate, actor)
     if not gradient.any():
-        return {"surrogate_gain": 0.0, "step_share": 0.0}
+        return {"policy_loss": -surrogate.item(), "surrogate_gain": 0.0, "step_share": 0.0}
 
     def times_fisher(v: Tensor) -> Tensor:
         return fisher_product(surrogate_and_kl(trainer, samples)[1], actor, v) + config.damping * v
@@ -79,9 +79,13 @@ def natural_step(trainer: Trainer, samples: Samples) -> Metrics:
         with torch.no_grad():
             gained, kl = surrogate_and_kl(trainer, samples)
         if kl <= config.max_kl and gained > surrogate:
-            return {"surrogate_gain": (gained - surrogate).item(), "step_share": share}
+            return {
+                "policy_loss": -gained.item(),
+                "surrogate_gain": (gained - surrogate).item(),
+                "step_share": share,
+            }
     write(actor, start)
-    return {"surrogate_gain": 0.0, "step_share": 0.0}
+    return {"policy_loss": -surrogate.item(), "surrogate_gain": 0.0, "step_share": 0.0}
 
 
 def surrogate_and_kl(trainer: Trainer, samples: Samples) -> tuple[Tensor, Tensor]:
@@ -127,14 +131,17 @@ def write(parameters: list[Tensor], vector: Tensor) -> None:
         p.copy_(piece.view_as(p))
 
 
-def fit_critic(trainer: Trainer, samples: Samples) -> None:
-    """Regress the values on the returns. The actor's gradient is zero throughout, so Adam leaves it alone."""
+def fit_critic(trainer: Trainer, samples: Samples) -> float:
+    """Regress the values on the returns; the mean loss. The actor's gradient is zero, so Adam leaves it alone."""
     config: TRPOConfig = trainer.config
     trainer.optimiser.learning_rate = config.learning_rate
+    losses = []
     for _ in range(config.value_epochs):
         for batch in minibatches(samples, config.minibatch_size, trainer.rng):
             loss = value_loss(trainer.network.value(batch.observation), batch.return_).mean()
+            losses.append(loss.item())
             gradient_step(trainer, loss, config.max_grad_norm)
+    return mean(losses)
 
 
 TRPO = Algorithm("trpo", TRPOConfig, iterate)

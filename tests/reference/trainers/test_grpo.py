@@ -53,6 +53,7 @@ class TestControl:
         while trainer.steps < 60_000:
             metrics = grpo.GRPO.iterate(trainer)
         assert metrics["return"] > 100
+        assert metrics.keys() >= {"policy_loss", "entropy", "kl", "clip_fraction", "ratio_max"}
 
     def test_the_kl_penalty_holds_the_policy_near_the_one_it_began_with(self):
         kls = []

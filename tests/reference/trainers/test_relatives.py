@@ -18,6 +18,10 @@ from ppo_audit.reference.trainers.trainer import Setup, start
 from tests.reference.trainers import probes
 
 probes.register()
+METRICS = frozenset(
+    "policy_loss value_loss explained_variance entropy kl approx_kl kl_difference clip_fraction ratio_min ratio_max "
+    "nonfinite_ratios return".split()
+)
 FAST = PPOConfig(rollout_steps=32, minibatch_size=64, learning_rate=5e-3, schedule="constant")
 
 
@@ -40,7 +44,8 @@ def trained(algorithm, config, environment="ProbeSeenActionReward-v0", updates=4
 )
 @pytest.mark.parametrize("environment", ["ProbeSeenActionReward-v0", "ProbeTarget-v0"])
 def test_every_relative_solves_a_discrete_and_a_continuous_probe(algorithm, config, environment):
-    trainer, _ = trained(algorithm, config, environment)
+    trainer, metrics = trained(algorithm, config, environment)
+    assert metrics.keys() >= METRICS
     assert evaluate_policy(trainer, 20).mean > (0.99 if "Seen" in environment else -0.1)
 
 
