@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ppo_audit.errors import RAISED_BY_A_TARGET, TargetRaised
+from ppo_audit.helpers.callee import named
 from ppo_audit.subjects.run import modes_kept
 from ppo_audit.targets.resolve import culprit, describe
 
@@ -46,6 +47,11 @@ class Alone:
     def explains(self, code: str) -> tuple[str, ...]:
         """Such helpers have no order of rules of their own."""
         return ()
+
+    def returned(self, arguments: Mapping[str, Any]) -> list[Any]:
+        """What one call returns, part by part; modes that the target changes do not outlive it."""
+        with modes_kept():
+            return list(named(self.function(**arguments, **self.values)).values())
 
     @contextmanager
     def measuring(self, cases: int, calls: int = 1) -> Iterator[None]:

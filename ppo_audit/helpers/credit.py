@@ -12,7 +12,7 @@ import torch
 
 from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable, UsageError
 from ppo_audit.helpers.alone import Alone
-from ppo_audit.helpers.callee import named, unclear
+from ppo_audit.helpers.callee import unclear
 from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.settings import Settings
 from ppo_audit.targets.calling import label
@@ -82,7 +82,7 @@ class Credit(Alone):
             name: size if role == "group_size" else self._laid(role, given.get(role, rows), size)
             for name, role in self.parameters.items()
         }
-        outputs = named(self.function(**arguments)).values()
+        outputs = self.returned(arguments)
         tensors = [
             tensor for out in outputs if (tensor := as_tensor(out)) is not None and tensor.numel() == self._size(rows)
         ]

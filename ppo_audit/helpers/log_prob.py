@@ -16,7 +16,6 @@ import torch
 
 from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable
 from ppo_audit.helpers.alone import Alone
-from ppo_audit.helpers.callee import named
 from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.reference import gaussian_log_prob
 from ppo_audit.settings import Settings
@@ -88,7 +87,7 @@ class LogProb(Alone):
         """What the function returns, (M,) or, with the dimensions apart, (M, D); None where it is of another size."""
         given = self._laid(policies, action)
         arguments = {name: as_form(given[role], self.form) for name, role in self.parameters.items()}
-        found = next(iter(named(self.function(**arguments, **self.values)).values()), None)
+        found = next(iter(self.returned(arguments)), None)
         tensor = None if found is None else as_tensor(found)
         if tensor is None or not self.sizes(tensor, len(action)):
             return None

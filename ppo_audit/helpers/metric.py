@@ -11,7 +11,6 @@ import torch
 
 from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable
 from ppo_audit.helpers.alone import Alone
-from ppo_audit.helpers.callee import named
 from ppo_audit.helpers.rollout import as_form, as_tensor
 from ppo_audit.settings import Settings
 from ppo_audit.targets.helper_names import CLIP_FRACTION, RATIO, name_of, parameters_of
@@ -67,7 +66,7 @@ class ClipFraction(Alone):
         lay = lambda tensor: as_form(tensor.reshape(2, -1) if self.in_tokens else tensor, self.form)
         scalars = {"clip_range": 1 - self.low, "clip_range_high": self.high - 1}
         arguments = {n: scalars[r] if r in scalars else lay(given[r]) for n, r in self.parameters.items()}
-        found = next(iter(named(self.function(**arguments, **self.values)).values()), None)
+        found = next(iter(self.returned(arguments)), None)
         tensor = None if found is None else as_tensor(found)
         return float(tensor) if tensor is not None and tensor.numel() == 1 else None
 
