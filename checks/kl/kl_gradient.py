@@ -37,7 +37,7 @@ def check(subject: Subject) -> Violation | None:
     apart = (pairs[0] - pairs[1]).reshape(len(pairs[0]), -1).abs().sum(-1) > 0
     size = torch.stack([gradient.abs() for gradient in found]).sum(0)[apart]
     violation = worst(
-        Violation("The KL penalty has no gradient.", site="kl"),
+        Violation("The KL penalty has no gradient.", site="kl", explains=("PPO510",)),
         unless=(size > 0).any().expand(len(size)),
         **{role: values[apart] for role, values in cases.items()},
         got=size,

@@ -229,14 +229,19 @@ def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozen
             errors[describe(error)] = None
             continue
         works.append((layout, run))
-        if not spreads(run) and _reaches_every_row(run) and not (layout.name == "columns" and _makes_columns(run)):
+        if _fits(layout, run) and _reaches_every_row(run):
             return works[-1]
     if not works:
         raise UsageError(  # the error seen last is that of the layout which got furthest
             f"`{label(call.function)}` raises on every layout of an ordinary batch, such as "
             f"{[*errors][-1]}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
         )
-    return next((each for each in works if not spreads(each[1]) and _has_a_ratio_a_row(each[1])), works[0])
+    return next((each for each in works if _fits(*each) and _has_a_ratio_a_row(each[1])), works[0])
+
+
+def _fits(layout: Layout, run: Run) -> bool:
+    """Whether the target runs on a layout as on one that it was written for."""
+    return not spreads(run) and not (layout.name == "columns" and _makes_columns(run))
 
 
 def spreads(run: Run) -> bool:
