@@ -29,7 +29,9 @@ class Drawn:
 
     def batch(self, direct: Direct) -> Batch:
         """The batch that the words stand for."""
-        batch = direct.batch(self.samples, self.tokens, self.seed, ragged=self.regime == "masked ends")
+        has_ends = self.tokens > 1  # a sequence of one token that is masked would be none at all
+        is_ragged = self.regime == "masked ends" and has_ends
+        batch = direct.batch(self.samples, self.tokens, self.seed, ragged=is_ragged)
         return REGIMES[self.regime](batch)
 
     def words(self, subject: Subject) -> dict[str, object]:

@@ -6,6 +6,7 @@ import torch
 from ppo_audit.errors import UsageError
 from ppo_audit.recording.session import record
 from ppo_audit.subjects.minibatches import agreed
+from ppo_audit.subjects.observed import observed
 from ppo_audit.trainer import verified_program
 
 KEPT = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]])
@@ -23,7 +24,7 @@ def programs_of(loss_of, minibatches):
             old, advantage = new.detach() + 0.1 * torch.randn(3, 4), torch.randn(3, 1)
             loss_of(torch.min((new - old).exp() * advantage, 2 * advantage), mask.clone(), extra).backward()
 
-    (loss,) = record(start, "losses", verified_program).losses.values()
+    (loss,) = record(start, "losses", verified_program, observed).losses.values()
     return loss.lifted
 
 
