@@ -36,6 +36,8 @@ def check(subject: Subject | Credit) -> Violation | None:
     advantage[1::2] = torch.linspace(-2, 2, 16, dtype=torch.float64)
     gradient = subject.policy(log_ratio, advantage)
     idle = advantage == 0
+    if not bool(gradient.any()):
+        raise NotApplicable("no sample has a policy gradient, whatever its advantage")
     return worst(
         Violation(
             "A sample with advantage 0 has a policy gradient.",

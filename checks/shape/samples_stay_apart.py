@@ -30,7 +30,7 @@ ROWS, MOVED = 8, 4
 OTHERS = [row for row in range(ROWS) if row != MOVED]
 MOVES = {"value": 0.3, "old_value": 0.3, "return_": 0.5, "log_prob": 0.1, "old_log_prob": -0.1}
 
-EXPLAINS = ("PPO102", "PPO103", "PPO104", "PPO110", "PPO204", "PPO206", "PPO301", "PPO506", "PPO509")
+EXPLAINS = ("PPO102", "PPO103", "PPO104", "PPO106", "PPO110", "PPO204", "PPO206", "PPO301", "PPO506", "PPO509")
 
 
 def check(subject: Subject) -> Violation | None:
