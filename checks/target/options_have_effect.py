@@ -5,7 +5,8 @@ Why.       An option that is read nowhere, or not handed on to the helper, is wo
            reports what it does. Andrychowicz et al. 2020, arXiv:2006.05990, measured fifty such choices; most matter
            little, so a dead one is not noticed.
 Applies.   Arguments with a default, options of a loss class, numbers that a factory closed over; not what a loss cannot
-           show (learning rates, norms, seeds, logging), nor guards against zero. Not where two arguments play one role.
+           show (learning rates, seeds, logging), nor guards against zero and other constants of a module. Not where
+           two arguments play one role.
 Tested.    Numbers doubled and halved, switches turned, on three batches: ordinary, far apart with masked ends, and with
            log-ratios and errors of several tens; compared bit by bit in the loss, every gradient and everything
            returned. Once more with each argument given that is None by default, if nothing showed.
@@ -38,8 +39,8 @@ ELSEWHERE = re.compile(
 def check(subject: Subject) -> Violation | None:
     if doubly_played(subject):
         raise NotApplicable("two arguments play one role, so that a setting between them may have no effect")
-    guards = lambda value: 0 < abs(value or 1) <= 1e-5
-    offered = [each for each in options(subject) if not (ELSEWHERE.search(each.name) or guards(each.value))]
+    guards = lambda each: 0 < abs(each.value or 1) <= 1e-5 or each.name.isupper()
+    offered = [each for each in options(subject) if not (ELSEWHERE.search(each.name) or guards(each))]
     if not offered:
         raise NotApplicable("the target offers no option that a loss could show")
     names = {each.name for each in offered}
