@@ -220,8 +220,15 @@ def returns_helper(target: str, function: Callable[..., Any], settings: Settings
             f"yourmodule:make_args`."
         )
     chosen = likeliest(callee, works)
+    return Returns(target, callee, chosen, tuple(_shortlist(works, chosen)), seed=settings.seed)
+
+
+def _shortlist(works: Sequence[Convention], chosen: Convention) -> list[Convention]:
+    """The likeliest others, the first of each other form, and one environment alone: what an edited helper may be."""
     others = [other for other in works if other is not chosen]
-    return Returns(target, callee, chosen, tuple(others[:SHORTLIST]), seed=settings.seed)
+    forms = {other.form: other for other in reversed(others) if other.form != chosen.form}
+    alone = [dataclasses.replace(chosen, layout="T")] if chosen.layout != "T" and chosen.last != "leading" else []
+    return list(dict.fromkeys([*others[:SHORTLIST], *forms.values(), *alone]))
 
 
 def _working(callee: Callee) -> tuple[list[Convention], BaseException | None]:

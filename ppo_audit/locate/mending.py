@@ -11,20 +11,22 @@ import itertools
 import linecache
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Severity, Violation
-from ppo_audit.locate.place import Place
-from ppo_audit.locate.slips import TICK, Function, Slip, slips, with_ticks
+from ppo_audit.locate.place import MOST_ALTERNATIVES, Place
+from ppo_audit.locate.slips import TICK, Function, Pair, Slip, slips, with_ticks
 from ppo_audit.locate.source import display
 from ppo_audit.rules import Page, catalogue, load_check
 
 EDITS = 4000
 """Tried at most for one violation, in a fixed order and whatever time it takes, so that all machines agree."""
+MOST_ALIKE = 40
+"""Edits of the same kind that are tried at other lines once one has cured."""
 
 
 class Mendable(Protocol):
@@ -74,22 +76,45 @@ class Ticks:
 
 
 def mended(subject: Mendable, page: Page, violation: Violation) -> Place:
-    """The first edit that cures the violation and breaks no other rule; else the line at which the helper begins."""
+    """The edits that cure the violation and break no other rule; else the line at which the helper begins."""
     source = source_of_target(subject.function)
     if source is None:
         return Place(None)
-    before = set(_flagged(subject))
-    partial: Place | None = None
-    edits = ((function, slip) for function in source.functions for slip in slips(function))
-    for function, slip in itertools.islice(edits, EDITS):
-        after = _outcome(subject, source, function, slip, page)
-        if after is None or after - before:
+    trials = _Trials(subject, source, page, frozenset(_flagged(subject)))
+    edits = [(function, slip) for function in source.functions for slip in slips(function)][:EDITS]
+    partial: Slip | None = None
+    for function, slip in edits:
+        after = trials.outcome(function, slip)
+        if after is None:
             continue
-        place = _place(source, slip)
         if not after & {*violation.explains}:
-            return place
-        partial = partial or place
-    return partial or _start(source)
+            return _place(source, [slip, *trials.alike(slip, after, edits)])
+        partial = partial or slip
+    return _place(source, [partial]) if partial else _start(source)
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Edits of a helper's source held against its rules. `before` are the rules that flag it as it is."""
+
+    subject: Mendable
+    source: Source
+    page: Page
+    before: frozenset[str]
+
+    def outcome(self, function: Function, slip: Slip) -> set[str] | None:
+        """The rules that still flag with an edit that cures; None where it does not, or breaks another rule."""
+        after = _outcome(self.subject, self.source, function, slip, self.page)
+        return None if after is None or after - self.before else after
+
+    def alike(self, cure: Slip, left: set[str], edits: Sequence[tuple[Function, Slip]]) -> Iterator[Slip]:
+        """The edits of the same kind at other lines that cure as well, and leave the same rules flagged."""
+        kind, lines = cure.kind, {_edited_line(cure)}
+        same = ((function, slip) for function, slip in edits if _edited_line(slip) not in lines and slip.kind == kind)
+        for function, slip in itertools.islice(same, MOST_ALIKE):
+            if _edited_line(slip) not in lines and self.outcome(function, slip) == left:
+                lines.add(_edited_line(slip))
+                yield slip
 
 
 def _outcome(subject: Mendable, source: Source, function: Function, slip: Slip, page: Page) -> set[str] | None:
@@ -186,12 +211,27 @@ def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable
     return types.MethodType(found, owner) if is_bound else found
 
 
-def _place(source: Source, slip: Slip) -> Place:
-    node = slip.slot.node
-    was, now = ast.unparse(node), ast.unparse(slip.instead)
-    proof = f"With `{now}` in place of `{was}`, the violation is gone and no other rule is newly broken."
-    line = _edited_line(slip)
-    return Place(_location(source.file, line), proof, _diff(source.file, node, now))
+def _place(source: Source, cures: Sequence[Slip]) -> Place:
+    """The likeliest line of those that cure, then the others."""
+    first, *others = sorted(cures, key=_likelihood, reverse=True)
+    was, now = ast.unparse(first.slot.node), ast.unparse(first.instead)
+    where = "in front of" if isinstance(first.slot, Pair) else "in place of"
+    proof = f"With `{now}` {where} `{was}`, the violation is gone and no other rule is newly broken."
+    alternatives = tuple(_location(source.file, _edited_line(other)) for other in others[:MOST_ALTERNATIVES])
+    return Place(_location(source.file, _edited_line(first)), proof, _diff(source.file, first), alternatives)
+
+
+def _likelihood(slip: Slip) -> tuple[int, int]:
+    """A number that a name is set to, or another name, has lost something; else as calls are tried, from the end.
+
+    The least likely is a bare name that is returned: there is nothing in it to get wrong.
+    """
+    slot, line = slip.slot, _edited_line(slip)
+    if isinstance(slot, Pair) or not isinstance(slot.node, ast.Name | ast.Constant):
+        return 1, line
+    if isinstance(slot.parent, ast.Assign):
+        return (3 if isinstance(slot.node, ast.Constant) else 2), line
+    return (0 if isinstance(slot.parent, ast.Return) else 1), line
 
 
 def _edited_line(slip: Slip) -> int:
@@ -210,12 +250,13 @@ def _location(file: str, line: int) -> Location:
     return Location(file=display(file), line=line, code=linecache.getline(file, line).rstrip("\n"))
 
 
-def _diff(file: str, node: ast.expr, text: str) -> str | None:
-    """The edit as a unified diff; None where the expression goes over several lines."""
-    if node.lineno != node.end_lineno or node.end_col_offset is None:
+def _diff(file: str, slip: Slip) -> str | None:
+    """The edit as a unified diff; None where what is edited goes over several lines."""
+    node = slip.slot.node
+    if node.lineno != node.end_lineno or node.end_col_offset is None or isinstance(slip.slot, Pair):
         return None
     lines = Path(file).read_text(encoding="utf-8").splitlines()
     old = lines[node.lineno - 1]
     before, after = old.encode()[: node.col_offset].decode(), old.encode()[node.end_col_offset :].decode()
-    new = [*lines[: node.lineno - 1], f"{before}{text}{after}", *lines[node.lineno :]]
+    new = [*lines[: node.lineno - 1], f"{before}{ast.unparse(slip.instead)}{after}", *lines[node.lineno :]]
     return "\n".join(difflib.unified_diff(lines, new, display(file), display(file), n=1, lineterm=""))

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ppo_audit.findings import Location
 
+MOST_ALTERNATIVES = 2
+"""Lines named at the most where an edit has the same effect."""
+
 
 @dataclass(frozen=True)
 class Place:

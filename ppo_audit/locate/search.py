@@ -12,7 +12,7 @@ from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_o
 from ppo_audit.locate.effects import FAILURES, alike, effects, probes
 from ppo_audit.locate.insertions import Scene, exchanges, insertions_of
 from ppo_audit.locate.mending import mended
-from ppo_audit.locate.place import Place
+from ppo_audit.locate.place import MOST_ALTERNATIVES, Place
 from ppo_audit.locate.source import location_of, setting_of
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
 from ppo_audit.recording.trace import Op, OpKey
@@ -24,8 +24,6 @@ from ppo_audit.targets.resolve import is_own
 
 BUDGET = 120
 """Edits tried at the most for one violation."""
-MOST_ALTERNATIVES = 2
-"""Lines named at the most where an edit has the same effect."""
 GUARDS = ("PPO104", "PPO102", "PPO103", "PPO105", "PPO206", "PPO301", "PPO302", "PPO303", "PPO401")
 """Rules that a cure may not break: an edit that kills the loss cures everything."""
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from ppo_audit.targets.names import role_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {
@@ -23,6 +26,8 @@ OTHER_NAME = {
     "tile": "repeat", "softmax": "log_softmax",
     "amin": "amax", "amax": "amin", "logical_and": "logical_or",
 }  # fmt: skip
+FUNCTIONS = ("exp", "log", "abs", "sqrt", "square")
+"""Elementwise functions that are taken for one another."""
 OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.Gt,
     ast.Gt: ast.Lt,
@@ -44,7 +49,7 @@ class Slot:
     index: int | None
     node: ast.expr
 
-    def put(self, expression: ast.expr) -> None:
+    def put(self, expression: ast.expr | ast.stmt) -> None:
         """Set what stands here."""
         if self.index is None:
             setattr(self.parent, self.field, expression)
@@ -53,20 +58,56 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Slip:
-    """One expression, and what may belong in its place."""
+class Pair:
+    """Two statements in a row, the first of which is the node."""
 
-    slot: Slot
-    instead: ast.expr
+    body: list[ast.stmt]
+    index: int
+    node: ast.stmt
+
+    def put(self, expression: ast.expr | ast.stmt) -> None:
+        """Exchange the two, whatever is put: what is put in is taken out again."""
+        self.body[self.index : self.index + 2] = self.body[self.index : self.index + 2][::-1]
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One expression or statement, and what may belong in its place."""
+
+    slot: Slot | Pair
+    instead: ast.expr | ast.stmt
+
+    @property
+    def kind(self) -> str:
+        """What is done, without the place: edits of one kind may do the same at several lines."""
+        was, now = ast.unparse(self.slot.node), ast.unparse(self.instead)
+        if any(turn in now and turn not in was for turn in TURNS):
+            return "turned"
+        return now.replace(f"({was})", "{0}").replace(was, "{0}")
+
+
+TURNS = ("[::-1]", "reversed(", ".insert(0")
+"""Signs of a sequence that is turned round."""
 
 
 def slips(function: Function) -> Iterator[Slip]:
     """Everything to try in one function: slips inside expressions, wrong names, what was put in or left out."""
     slots = list(_slots(function))
-    for inside in (_compared, _rewritten, _renamed, _dropped, _numbers_named):
+    yield from _exchanged(function)
+    for inside in (_tested, _bounded, _compared, _rewritten, _renamed, _dropped, _numbers_named):
         yield from (Slip(slot, instead) for slot in slots for instead in inside(slot.node, function))
     yield from _insertions(function, slots)
     yield from (Slip(slot, instead) for slot in slots for instead in _called_like(slot.node, function))
+
+
+def _exchanged(function: Function) -> Iterator[Slip]:
+    """Two assignments in a row the other way round."""
+    for block in ast.walk(function):
+        found = getattr(block, "body", None)
+        body: list[ast.stmt] = found if isinstance(found, list) else []
+        for index, (first, second) in enumerate(itertools.pairwise(body)):
+            if isinstance(first, ast.Assign) and isinstance(second, ast.Assign):
+                yield Slip(Pair(body, index, first), second)
 
 
 def _slots(function: Function) -> Iterator[Slot]:
@@ -108,6 +149,26 @@ def _compared(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield ast.Compare(node.left, [OTHER_COMPARISON[type(node.ops[0])]()], node.comparators)
 
 
+def _tested(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """A condition where a constant decides: a flag, one of this step, more than one sample."""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, bool):
+        return
+    yield from (ast.Name(name, ast.Load()) for name in _variables(function))
+    for name in _variables(function):
+        yield from (
+            ast.Subscript(ast.Name(name, ast.Load()), ast.Name(index, ast.Load()), ast.Load())
+            for index in _loop_variables(function)
+        )
+        yield ast.parse(f"len({name}) > 1", mode="eval").body
+
+
+def _bounded(node: ast.expr, function: Function) -> Iterator[ast.expr]:
+    """A relative error, x / target - 1, within bounds: it has none of its own."""
+    match node:
+        case ast.BinOp(ast.BinOp(_, ast.Div(), _), ast.Sub(), ast.Constant(1)):
+            yield ast.parse(f"max(min({ast.unparse(node)}, 0.2), -0.2)", mode="eval").body
+
+
 def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
     """Another operator, index, operand order or number."""
     if isinstance(node, ast.BinOp):
@@ -118,6 +179,7 @@ def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield from _regrouped(node)
     elif isinstance(node, ast.Subscript):
         yield from (ast.Subscript(node.value, index, ast.Load()) for index in _indices(node.slice))
+        yield ast.parse(f"{ast.unparse(node.value)}.mean(-1, keepdims=True)", mode="eval").body
     elif isinstance(node, ast.IfExp):
         yield ast.IfExp(node.test, node.orelse, node.body)
     elif isinstance(node, ast.UnaryOp):
@@ -171,6 +233,8 @@ def _renamed(node: ast.expr, function: Function) -> Iterator[ast.expr]:
     """Another function or method of the kind, or another variable of the function."""
     if isinstance(node, ast.Attribute) and node.attr in OTHER_NAME:
         yield ast.Attribute(node.value, OTHER_NAME[node.attr], ast.Load())
+    if isinstance(node, ast.Attribute) and node.attr in FUNCTIONS:
+        yield from (ast.Attribute(node.value, name, ast.Load()) for name in FUNCTIONS if name != node.attr)
     if isinstance(node, ast.Name) and node.id in OTHER_NAME:
         yield ast.Name(OTHER_NAME[node.id], ast.Load())
     elif (isinstance(node, ast.Name) and node.id in _variables(function)) or isinstance(node, ast.Subscript):
@@ -211,6 +275,7 @@ def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield node.left
         yield node.right
     elif isinstance(node, ast.Call):
+        yield from _over_masks(node, function)
         yield from node.args[:2]
         if isinstance(node.func, ast.Attribute):
             yield node.func.value
@@ -220,6 +285,15 @@ def _dropped(node: ast.expr, function: Function) -> Iterator[ast.expr]:
             yield ast.Call(ast.Name("reversed", ast.Load()), [node], [])
         for keyword in node.keywords:
             yield ast.Call(node.func, node.args, [other for other in node.keywords if other is not keyword])
+
+
+def _over_masks(node: ast.Call, function: Function) -> Iterator[ast.expr]:
+    """A mean over what is valid, in place of one over all."""
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "mean" and not node.args:
+        subject = ast.unparse(node.func.value)
+        for name in _variables(function):
+            if role_of(name) == "mask":
+                yield ast.parse(f"(({subject}) * {name}).sum() / {name}.sum()", mode="eval").body
 
 
 def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
@@ -256,6 +330,7 @@ def _insertions(function: Function, slots: list[Slot]) -> Iterator[Slip]:
             "1.0 - {0}",
             "{0}.mean()",
             "{0}.sum(-1)",
+            "{0}.log_softmax(-1)",
             "{0}.exp()",
             "{0}.log()",
             "{0} ** 0.5",
