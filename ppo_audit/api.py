@@ -21,7 +21,7 @@ from ppo_audit.helpers.log_prob import log_prob_helper
 from ppo_audit.helpers.metric import clip_fraction_helper
 from ppo_audit.helpers.reduction import reduction_settings
 from ppo_audit.helpers.returns import returns_helper
-from ppo_audit.isolation.state import restored
+from ppo_audit.isolation.state import restored, use_one_core
 from ppo_audit.journal import CLOSING, OPENING, Journal, Opened, Silent
 from ppo_audit.locate.source import display
 from ppo_audit.profile_card import card
@@ -161,6 +161,7 @@ def _guarded(spec: str, run: Callable[[], TargetReport]) -> TargetReport:
     try:
         with restored(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # awkward inputs are the point; what matters of them becomes a finding
+            use_one_core()
             return run()
     except UsageError as error:
         return TargetReport(spec, "unknown", error=str(error), exit_code=error.exit_code)

@@ -2,8 +2,8 @@
 
 A cell is a fault or a correct loss against the rules that flagged it. Figures: faults flagged at all, flagged by their
 owning rule, with the owner's finding at the edited line, and findings on correct losses that are no true hazard of
-theirs. Beside them stand generated mutants (`corpus/mutation.py`): faults that no rule was written against, and designs
-that are none; their figures are printed apart.
+theirs. Beside them stand generated mutants (`corpus/mutation.py`): faults, and designs that are none; their figures are
+printed apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_audit.corpus import catalogue, helper_catalogue, mutation
-from ppo_audit.findings import Finding, Severity
+from ppo_audit.findings import Finding, Severity, TargetReport
 from ppo_audit.rules import catalogue as rules
 from ppo_audit.settings import Settings
 
@@ -89,27 +89,36 @@ def _one_thread() -> None:
 
 def cell(name: str) -> Cell:
     """The cell of one correct loss or fault, by name."""
-    correct = {each.name: each for each in ALL_CORRECT}
-    if name in correct:
-        return _correct_cell(correct[name])
-    return _fault_cell(next(fault for fault in ALL_FAULTS if fault.name == name))
+    target = next(each for each in (*ALL_CORRECT, *ALL_FAULTS) if each.name == name)
+    return cell_of(target, audited(target))
 
 
-def _correct_cell(correct: catalogue.Correct) -> Cell:
-    grave = _grave(correct.path, correct.attribute, correct.name)
-    alarms = tuple(finding.rule for finding in grave if finding.rule not in correct.hazards)
-    return Cell(correct.name, correct.name, None, tuple(f.rule for f in grave), True, True, 0, alarms)
-
-
-def _fault_cell(fault: catalogue.Fault) -> Cell:
-    base = next(correct for correct in ALL_CORRECT if correct.name == fault.base)
+def audited(target: catalogue.Correct | catalogue.Fault) -> TargetReport:
+    """What every rule says of a correct loss, or of a fault that is put into one."""
+    if isinstance(target, catalogue.Correct):
+        return _audit(target.path, target.attribute, target.name)
     with tempfile.TemporaryDirectory() as folder:
-        found = _findings(catalogue.write(fault, Path(folder)), base.attribute, fault.name, fault.base)
-    flagged = tuple(dict.fromkeys(rule for finding in found for rule in (finding.rule, *finding.also)))
-    own = next((finding for finding in found if finding.rule == fault.rule), None)
-    fresh = tuple(rule for rule in flagged if rule not in base.hazards or rule == fault.rule)
-    rank = _rank(own, catalogue.lines_of(fault))
-    return Cell(fault.name, fault.base, fault.rule, fresh, own is not None, rank > 0, rank)
+        place = catalogue.write(target, Path(folder))
+        return _audit(place, _base_of(target.base).attribute, target.name, target.base)
+
+
+def cell_of(target: catalogue.Correct | catalogue.Fault, entry: TargetReport) -> Cell:
+    """The cell of what was audited."""
+    grave = [finding for finding in entry.findings if finding.severity <= Severity.SERIOUS]
+    if isinstance(target, catalogue.Correct):
+        flagged = tuple(finding.rule for finding in grave)
+        alarms = tuple(rule for rule in flagged if rule not in target.hazards)
+        return Cell(target.name, target.name, None, flagged, True, True, 0, alarms)
+    own = next((finding for finding in entry.findings if finding.rule == target.rule), None)
+    found = [finding for finding in entry.findings if finding in grave or finding is own]
+    named = dict.fromkeys(rule for finding in found for rule in (finding.rule, *finding.also))
+    fresh = tuple(rule for rule in named if rule not in _base_of(target.base).hazards or rule == target.rule)
+    rank = _rank(own, catalogue.lines_of(target))
+    return Cell(target.name, target.base, target.rule, fresh, own is not None, rank > 0, rank)
+
+
+def _base_of(name: str) -> catalogue.Correct:
+    return next(correct for correct in ALL_CORRECT if correct.name == name)
 
 
 def _rank(finding: Finding | None, lines: set[int]) -> int:
@@ -119,15 +128,12 @@ def _rank(finding: Finding | None, lines: set[int]) -> int:
     return next((index for index, line in enumerate(named, start=1) if line in lines), 0)
 
 
-def _grave(path: Path, attribute: str, name: str) -> list[Finding]:
-    return [finding for finding in _findings(path, attribute, name, name) if finding.severity <= Severity.SERIOUS]
-
-
-def _findings(path: Path, attribute: str, *names: str) -> Sequence[Finding]:
+def _audit(path: Path, attribute: str, *names: str) -> TargetReport:
     from ppo_audit.api import audit
 
     settings = next((SETTINGS[name] for name in names if name in SETTINGS), Settings())
-    return audit(f"{path}:{attribute}", replace(settings, trials=0)).findings
+    (entry,) = audit(f"{path}:{attribute}", replace(settings, trials=0)).targets
+    return entry
 
 
 @dataclass(frozen=True)
@@ -190,10 +196,11 @@ def generated_cell(mutant: mutation.Mutant) -> Generated:
 
 def _found_in(mutant: mutation.Mutant) -> list[Finding]:
     """What is said of a mutant at or above serious, less the hazards that its base has already."""
-    base = next(correct for correct in ALL_CORRECT if correct.name == mutant.base)
+    base = _base_of(mutant.base)
     with tempfile.TemporaryDirectory() as folder:
-        found = _grave(mutation.write(mutant, Path(folder)), base.attribute, mutant.base)
-    return [each for each in found if each.rule not in base.hazards or each.rule in mutant.owners]
+        found = _audit(mutation.write(mutant, Path(folder)), base.attribute, mutant.base).findings
+    grave = [each for each in found if each.severity <= Severity.SERIOUS]
+    return [each for each in grave if each.rule not in base.hazards or each.rule in mutant.owners]
 
 
 def generated_figures(cells: Sequence[Generated]) -> GeneratedFigures:

@@ -32,6 +32,12 @@ def restored() -> Iterator[None]:
                 put_back(value)
 
 
+def use_one_core() -> None:
+    """Audited tensors are small and others work beside us: threads that wait for each other cost ten times the work."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
 Undo = tuple[Callable[[Any], object], Any]
 
 

@@ -71,9 +71,11 @@ def work(job: Job) -> None:
     """Audit, and end: threads, exit handlers and children of the target are not waited for."""
     _settle(job.output)
     from ppo_audit.api import audit_entry
+    from ppo_audit.isolation.state import use_one_core
     from ppo_audit.isolation.tampering import ground
     from ppo_audit.targets.resolve import describe
 
+    use_one_core()
     journal, end, pid = FileJournal(job, ground()), os.killpg, os.getpid()
     try:
         last = _brought(job) if job.errand else Finished(audit_entry(job.spec, job.settings, journal))

@@ -55,11 +55,11 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "gae_lambda": 0.94,
     },
     ("ppo", "Pendulum-v1"): {
-        "total_steps": 299_008,
+        "total_steps": 98_304,
         "environments": 4,
         "rollout_steps": 1024,
         "minibatch_size": 64,
-        "epochs": 10,
+        "epochs": 20,
         "gamma": 0.9,
         "learning_rate": 1e-3,
     },

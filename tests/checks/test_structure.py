@@ -1,4 +1,4 @@
-"""Rules about calling, masking, order and shape: silent on correct losses, at the edited line of faulty ones."""
+"""Rules about calling, masking, order and shape, where the corpus has no loss for it."""
 
 from __future__ import annotations
 
@@ -7,47 +7,10 @@ from pathlib import Path
 import pytest
 
 from ppo_audit.findings import Severity, Status
-from tests.checks.audits import (
-    CORRECT,
-    audit_source,
-    correct_report,
-    fault_report,
-    faults_of,
-    finding_of,
-    outcome_of,
-)
-from tests.corpus.catalogue import Correct, Fault, edited_line
-from tests.test_corpus_audit import lines_named
-
-RULES = ("PPO001", "PPO002", "PPO003", "PPO005", "PPO008", "PPO501", "PPO503", "PPO504", "PPO507", "PPO508")
+from tests.checks.audits import audit, audit_source, finding_of, outcome_of
+from tests.corpus import catalogue
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.mark.parametrize("correct", CORRECT)
-class TestCorrectLosses:
-    def test_none_of_the_rules_flags_it(self, correct: Correct):
-        report = correct_report(correct.path, correct.attribute, RULES)
-        assert [(finding.rule, finding.message) for finding in report.findings] == []
-
-    def test_every_rule_ends_in_passed_or_skipped(self, correct: Correct):
-        report = correct_report(correct.path, correct.attribute, RULES)
-        assert {outcome.status for outcome in report.outcomes} <= {Status.PASSED, Status.SKIPPED}
-
-
-@pytest.mark.parametrize("fault", faults_of(*RULES))
-class TestFaults:
-    def test_its_rule_flags_it_at_its_line(self, fault: Fault, tmp_path: Path):
-        finding = finding_of(fault_report(fault, tmp_path), fault.rule)
-        assert finding.location is not None
-        assert edited_line(fault) in lines_named(finding)
-
-    def test_there_is_a_counterexample(self, fault: Fault, tmp_path: Path):
-        assert finding_of(fault_report(fault, tmp_path), fault.rule).counterexample
-
-    def test_the_rules_of_this_family_name_one_cause(self, fault: Fault, tmp_path: Path):
-        found = fault_report(fault, tmp_path, *RULES).findings
-        assert [finding.rule for finding in found] == [fault.rule]
 
 
 def loss(body: str, parameters: str = "log_prob, old_log_prob, advantages", clip: str = "0.2") -> str:
@@ -149,8 +112,8 @@ class TestStopGradients:
 class TestMask:
     def test_garbage_in_a_per_sequence_advantage_is_no_garbage(self):
         """The corpus holds such losses; here only that they are judged at all."""
-        path = next(param.values[0].path for param in CORRECT if param.values[0].name == "grpo_sequence_mean")
-        assert outcome_of(correct_report(path, "loss", RULES), "PPO501").status is Status.PASSED
+        path = catalogue.FOLDER / "grpo_sequence_mean.py"
+        assert outcome_of(audit(path, "loss", "PPO501"), "PPO501").status is Status.PASSED
 
     def test_a_constant_for_an_empty_batch_is_finite(self, tmp_path: Path):
         body = (

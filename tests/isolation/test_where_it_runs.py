@@ -13,6 +13,7 @@ import time
 import types
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -79,11 +80,25 @@ def test_workers_are_forked_from_a_process_without_threads_of_torch():
     assert done.stdout.strip() == "1"
 
 
+@pytest.mark.parametrize(("given", "seen"), [({}, 1), ({"OMP_NUM_THREADS": "2"}, 2)])
+@pytest.mark.parametrize("where", [(), ("--in-process",)])
+def test_one_core_is_used_unless_the_user_says_otherwise(where, given: dict[str, str], seen: int, tmp_path: Path):
+    path = tmp_path / "counts.py"
+    path.write_text("import torch\n\n\ndef loss(log_prob):\n    raise ValueError(torch.get_num_threads())\n")
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | given
+    words = [sys.executable, "-m", "ppo_audit", "check", f"{path}:loss", *where]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert f"ValueError: {seen}" in done.stdout + done.stderr
+
+
 def test_an_interruption_writes_what_there_is_and_ends_the_workers(tmp_path: Path):
     output = tmp_path / "report.json"
     words = ["check", f"{FOLDER}/hangs.py:in_c", f"{FOLDER}/good.py:sound", "--jobs", "1", "--output", str(output)]
+    words += ["--time-limit", "300"]  # else it might be given up before it is interrupted
     process = subprocess.Popen([sys.executable, "-m", "ppo_audit", *words], cwd=ROOT, stderr=subprocess.PIPE)
-    time.sleep(8)
+    family = psutil.Process(process.pid)
+    while not [worker for server in family.children() for worker in server.children()]:
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     report = json.loads(output.read_text())
