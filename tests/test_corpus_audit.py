@@ -37,7 +37,7 @@ ELSEWHERE = frozenset(
 )
 """Faults that are found, but not on the edited line: the cure is two edits, or lies on another line as well."""
 WARNS = {
-    "PPO101": "an unguarded ratio of one partial policy among several",
+    "PPO101": "under a dual clip alone a ratio beyond exp(89) is not finite",
     "PPO109": "a clamp of the log-ratio stops the gradient where it binds",
     "PPO503": "a masked mean of nothing is NaN",
     "PPO609": "`1 - dones` cannot be had of bool flags",
