@@ -27,14 +27,7 @@ MISSED = {
 """Faults that their own rule does not flag, and why; an honest list, to be shortened."""
 UNSEEN = {"probability_ratio": "a ratio of probabilities is no exponential: it has no landmark yet"}
 """Correct losses whose hazard is not seen."""
-ELSEWHERE = frozenset(
-    "lambda_ignored tokens_not_turned_back bootstrap_through_ends episodes_strung_together last_flag_forgotten "
-    "returns_of_normalised first_answer_as_baseline guard_lost "
-    "helper_k3_reversed "
-    "log_std_as_deviation log_prob_unnormalised value_loss_of_clipped_only huber_is_flat "
-    "clip_fraction_padded whitening_over_padding "
-    "controller_without_bound controller_lr_like_coefficient".split()
-)
+ELSEWHERE = frozenset("helper_k3_reversed value_loss_of_clipped_only huber_is_flat controller_lr_like_coefficient".split())
 """Faults that are found, but not on the edited line: the cure is two edits, or lies on another line as well."""
 WARNS = {
     "PPO101": "under a dual clip alone a ratio beyond exp(89) is not finite",
