@@ -34,6 +34,7 @@ from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_subject, called_variants
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.choices import Choice, choices_of, name_of
 from ppo_audit.targets.helper_names import is_rollout_function
 from ppo_audit.targets.pieces import given_ratio, of_log_probs
 from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
@@ -120,7 +121,7 @@ def opened(spec: str, settings: Settings) -> tuple[Variants, Source]:
 
 
 def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Source]:
-    """An object as subjects: lifted from a call on the user's inputs, a helper, or a loss on made-up inputs."""
+    """An object as subjects: a controller, a recorded run, or a function as it is called."""
     controller = controller_helper(spec, target, settings) if settings.inputs is None else None
     if controller is not None:
         return [("default", controller)], source_of(controller.function)
@@ -134,16 +135,39 @@ def _variants(target: Any, spec: str, settings: Settings) -> tuple[Variants, Sou
         from ppo_audit.trainer import lift_call
 
         return [("default", lift_call(spec, function, resolve(settings.inputs), settings))], source
+    choices = choices_of(function, dict(settings.values))
+    return (_of_each(choices, spec, function, settings) if choices else _of(spec, function, settings)), source
+
+
+def _of_each(choices: Sequence[Choice], spec: str, function: Callable[..., Any], settings: Settings) -> Variants:
+    """A function for each of the values that its parameters offer; raises UsageError where it takes none of them."""
+    opened: list[tuple[str, Judged]] = []
+    refused: list[UsageError] = []
+    for choice in choices:
+        chosen = dataclasses.replace(settings, values=(*settings.values, *choice.items()))
+        try:
+            own = _of(spec, function, chosen)
+        except UsageError as error:
+            refused.append(error)
+        else:
+            opened += [(name_of(choice) if name == "default" else f"{name_of(choice)}, {name}", it) for name, it in own]
+    if not opened:
+        raise refused[0]
+    return opened
+
+
+def _of(spec: str, function: Callable[..., Any], settings: Settings) -> Variants:
+    """A function as a helper or a loss on made-up inputs."""
     helper = _helper(spec, function, settings)
     if helper is not None:
-        return [("default", helper)], source
+        return [("default", helper)]
     ratio = given_ratio(function, dict(settings.roles))
     if ratio is not None:
-        return called_variants(spec, of_log_probs(function, ratio), settings, ratio), source
+        return called_variants(spec, of_log_probs(function, ratio), settings, ratio)
     parameters = credit_parameters(function, settings)
     if parameters is not None:
-        return [("default", credit_helper(spec, function, parameters, settings))], source
-    return called_variants(spec, function, settings), source
+        return [("default", credit_helper(spec, function, parameters, settings))]
+    return called_variants(spec, function, settings)
 
 
 def _helper(spec: str, function: Callable[..., Any], settings: Settings) -> Judged | None:

@@ -10,9 +10,12 @@ Applies.   Losses with a KL term. Against a reference policy the samples are tho
            old one. Where the coefficient is no argument its size is unknown, and the form alone is judged.
 Tested.    Policies (1/2, 1/4, 1/4) and (1/4, 1/4, 1/2), (0.6, 0.3, 0.1) and (0.3, 0.3, 0.4), each action alone; for
            Gaussians and logits the pairs of PPO411.
-Severity.  Serious: the penalty holds the policy to another quantity.
+Severity.  Serious: the penalty holds the policy to another quantity; potential for |log p - log q|, which some offer
+           by that name.
 Fix.       From samples of p with r = q / p: k3 = r - 1 - log r, k2 = (log r)^2 / 2; from distributions the closed form.
 """
+
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -28,6 +31,7 @@ RULE = Rule(
     needs=("kl",),
     must_flag=("k3_reversed", "k3_of_old_reversed", "k2_without_half", "kl_mean_over_dims"),
 )
+DISTANCE = "The KL term is |log p - log q|: zero where the policies agree, and no estimate of their KL."
 PAIRS = (((0.5, 0.25, 0.25), (0.25, 0.25, 0.5)), ((0.6, 0.3, 0.1), (0.3, 0.3, 0.4)))
 
 
@@ -35,7 +39,7 @@ def check(subject: Subject) -> Violation | None:
     cases = kl_cases(subject)
     is_sampled = "log_prob" in cases
     pairs = [expectations(subject, *policies) for policies in PAIRS] if is_sampled else [kl_exact(cases)]
-    if is_sampled and _is_k2(subject, cases):
+    if is_sampled and _is_form(subject, cases, lambda log_ratio: 0.5 * log_ratio**2):  # k2
         return None
     forward, backward = (torch.cat(column) for column in list(zip(*pairs, strict=True))[:2])
     got = torch.cat([pair[2] for pair in pairs]) if is_sampled else kl_values(subject, cases)
@@ -44,6 +48,8 @@ def check(subject: Subject) -> Violation | None:
     fits = [(got - want).abs() <= 1e4 * subject.tolerance * (want.abs() + 0.01) for want in (forward, backward)]
     unless = fits[0] if bool(fits[0].double().mean() >= fits[1].double().mean()) else fits[1]
     problem = Violation("The KL term is not the KL divergence of the two policies, in either direction.", site="kl")
+    if is_sampled and _is_form(subject, cases, lambda log_ratio: log_ratio.abs()):
+        problem = Violation(DISTANCE, site="kl", severity=Severity.POTENTIAL)
     shown = {} if is_sampled else cases
     return worst(problem, unless=unless, **shown, got=got, want=forward, reverse=backward)
 
@@ -58,10 +64,10 @@ def expectations(subject: Subject, p: tuple[float, ...], q: tuple[float, ...]) -
     return (sampling * log_ratio).sum()[None], -(other * log_ratio).sum()[None], (sampling * estimate).sum()[None]
 
 
-def _is_k2(subject: Subject, cases: dict[str, torch.Tensor]) -> bool:
-    """Half the squared log-ratio at every pair; up to a factor where the coefficient is unknown."""
+def _is_form(subject: Subject, cases: Mapping[str, torch.Tensor], form: Callable[[torch.Tensor], torch.Tensor]) -> bool:
+    """Whether each estimate is this function of its log-ratio; up to a factor where the coefficient is unknown."""
     new, other = cases.values()
-    got, want = kl_values(subject, cases), 0.5 * (new - other) ** 2
+    got, want = kl_values(subject, dict(cases)), form(new - other)
     got = got if "kl_coef" in subject.settings or subject.kind == "kl" else _scaled(got, want, want)
     return bool((got - want).abs().max() <= 1e4 * subject.tolerance * (1 + want.max()))
 

@@ -141,7 +141,7 @@ class Source:
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of a node without the parentheses around it."""
-        bare = node.with_changes(lpar=(), rpar=()) if getattr(node, "lpar", ()) else node
+        bare = node.with_changes(lpar=(), rpar=()) if getattr(node, "lpar", ()) and not _is_empty_tuple(node) else node
         return self._tree.module.code_for_node(bare)
 
     def function_lines(self, line: int) -> Sequence[int]:
@@ -220,6 +220,11 @@ class Source:
     def _is_parameter(self, node: cst.CSTNode) -> bool:
         parent = self._parents.get(node)
         return isinstance(parent, cst.Param) and parent.name is node
+
+
+def _is_empty_tuple(node: cst.CSTNode) -> bool:
+    """Its parentheses are all there is of it."""
+    return isinstance(node, cst.Tuple) and not node.elements
 
 
 def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

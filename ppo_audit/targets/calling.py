@@ -112,7 +112,7 @@ def bind(function: Callable[..., Any], overrides: Mapping[str, str], values: Map
         raise UsageError(
             f"`{function!r}` has no signature that can be read ({error}); wrap it in a function."
         ) from error
-    hints = _hints(function)
+    hints = hints_of(function)
     defaults = {p.name: p.default for p in parameters.values() if p.default is not inspect.Parameter.empty}
     named = {parameter: role for role, parameter in overrides.items()}
     call = Call(function, (), named, values, defaults)
@@ -132,7 +132,7 @@ def _bind_one(parameter: inspect.Parameter, hint: Any, call: Call) -> Binding | 
     if name in call.values and (role is None or not is_scalar(role)):
         return Binding(name, keyword=keyword)
     required = parameter.default is inspect.Parameter.empty
-    if _is_record(hint):
+    if is_record(hint):
         return Binding(name, container=hint, keyword=keyword)
     if (
         role is not None
@@ -158,14 +158,20 @@ def _is_flag(parameter: inspect.Parameter) -> bool:
     return isinstance(parameter.default, bool | str)
 
 
-def _is_record(hint: Any) -> bool:
+def is_record(hint: Any) -> bool:
+    """Whether an annotation is of a dataclass or a named tuple."""
     if not isinstance(hint, type):
         return False
     return dataclasses.is_dataclass(hint) or (issubclass(hint, tuple) and hasattr(hint, "_fields"))
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    target = function if inspect.isroutine(function) else getattr(function, "forward", function)
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a callable's parameters, or of a class's fields."""
+    target = (
+        function
+        if inspect.isroutine(function) or isinstance(function, type)
+        else getattr(function, "forward", function)
+    )
     try:
         return get_type_hints(target)
     except Exception:  # a hint that cannot be evaluated tells nothing, and must not stop the audit
@@ -177,7 +183,7 @@ def fill_container(binding: Binding, call: Call, batch: Mapping[str, Any], asked
     if binding.container is Bag:
         return Bag(binding, call, batch, asked)
     filled: dict[str, Any] = {}
-    for name, default in _fields(binding.container):
+    for name, default in fields_of(binding.container):
         role = call.overrides.get(name) or role_of(name)
         if name in call.values:
             filled[name] = call.values[name]
@@ -197,7 +203,8 @@ def fill_container(binding: Binding, call: Call, batch: Mapping[str, Any], asked
     return binding.container(**filled)
 
 
-def _fields(container: Any) -> list[tuple[str, Any]]:
+def fields_of(container: Any) -> list[tuple[str, Any]]:
+    """The fields of a record with their defaults."""
     if dataclasses.is_dataclass(container):
         return [(f.name, _field_default(f)) for f in dataclasses.fields(container) if f.init]
     defaults = container._field_defaults

@@ -215,3 +215,10 @@ def gspo_sum(log_probs, old_log_probs, advantages, response_mask, clip_low=3e-4,
     mean_log_ratio = ((log_probs - old_log_probs) * response_mask).sum(-1) / lengths
     ratio = torch.exp(mean_log_ratio.clamp(max=10.0))
     return torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip_low, 1 + clip_high)).sum()
+
+
+def held_by_the_distance(log_prob, old_log_prob, ref_log_prob, advantages, clip_range=0.2, kl_coef=0.01):
+    """A penalty on how far apart the log-probs are, which is no KL and is not called one."""
+    ratio = torch.exp((log_prob - old_log_prob).clamp(-10, 10))
+    surrogate = torch.min(ratio * advantages, ratio.clamp(1 - clip_range, 1 + clip_range) * advantages)
+    return -surrogate.mean() + kl_coef * (log_prob - ref_log_prob).abs().mean()

@@ -66,3 +66,8 @@ def test_each_slip_is_tried_once_and_that_of_the_intervention_first():
     assert kinds[0] is calls.extrema
     assert len(kinds) == len(set(kinds))
     assert set(GENERAL) <= set(kinds)
+
+
+def test_an_empty_tuple_is_its_parentheses():
+    source = Source("loss.py", f"{HEAD}    shape = ()\n")
+    assert [spot.text for spot in source.spots(source.statements(2)[0])] == ["()"]
