@@ -36,7 +36,7 @@ def _needed(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     """Parameters without a default, and such fields of those that are records, with their annotations."""
     hints = hints_of(function)
     for parameter in inspect.signature(function).parameters.values():
-        hint = hints.get(parameter.name)
+        hint: Any = hints.get(parameter.name)
         if is_record(hint):
             inner = hints_of(hint)
             yield from ((n, inner.get(n)) for n, default in fields_of(hint) if default is inspect.Parameter.empty)
