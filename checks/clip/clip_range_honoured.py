@@ -1,8 +1,8 @@
 """The clip acts where the clip range says.
 
 Property.  With the arguments eps_low and eps_high the policy gradient ends at ratio 1 + eps_high for A > 0 and at 1 -
-           eps_low for A < 0: it lives at 0.98 of either distance and is zero at 1.02 of it. In log space exp(+-eps) is
-           as good.
+           eps_low for A < 0: it lives at 0.98 of either distance and is zero at 1.02 of it. In log space exp(+-eps)
+           is as good, and so is 1 / (1 + eps_high) below.
 Why.       The range is the trust region. Squared, swapped, or written into the code, it is not the one that was tuned,
            and a sweep over it measures nothing. Schulman et al. 2017, arXiv:1707.06347, eq. 7; Yu et al. 2025,
            arXiv:2503.14476, eq. 10 (two bounds).
@@ -61,7 +61,7 @@ def check(subject: Subject) -> Violation | None:
 def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
     """Columns clip range, ratio, advantage, and whether a gradient is wanted and found there (1 or 0)."""
     low, high = (factor * given for given in _given(subject))
-    sides = [(1.0, high), (-1.0, -low)]
+    sides = [(1.0, high), (-1.0, -high / (1 + high) if _is_reciprocal(subject) else -low)]
     acting = [side for side, bound in zip(sides, reversed(subject.profile.clip), strict=True) if bound is not None]
     if not acting or not subject.profile.scale > 0:
         raise NotApplicable("no clip acts on the gradient (PPO102)")
@@ -86,6 +86,11 @@ def _given(subject: Subject) -> tuple[float, float]:
     if not 0 < low < 1:
         raise NotApplicable(f"a clip range of {low:g} leaves the lower side open")
     return low, subject.settings.get("clip_range_high", low)
+
+
+def _is_reciprocal(subject: Subject) -> bool:
+    """Whether the lower bound is one over the upper one, as far from one in log space."""
+    return abs((subject.profile.clip[0] or 0.0) * (1 + _given(subject)[1]) - 1) < 1e-4
 
 
 def _in_log_space(subject: Subject) -> bool:

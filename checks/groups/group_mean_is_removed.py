@@ -1,7 +1,7 @@
 """The mean reward of a group is taken off: what counts is an answer against its siblings.
 
-Property.  Advantages of one group add up to zero, a constant added to all rewards of a group changes nothing, and the
-           better answer has the higher advantage.
+Property.  Advantages of one group add up to zero, a constant added to all rewards of a group changes nothing but one
+           scale of all advantages (a deviation of the whole batch), and the better answer has the higher advantage.
 Why.       A prompt that is easy has high rewards whatever the policy does. With the mean of the batch, or none, all
            answers to an easy prompt are pushed up and all answers to a hard one down. Shao et al. 2024,
            arXiv:2402.03300, section 4.1.2; with the mean of the others (RLOO, arXiv:2402.14740, section 3.3) the sum
@@ -32,7 +32,8 @@ def check(judged: Subject | Credit) -> Violation | None:
     raised = REWARDS + torch.tensor([[5.0], [0.0], [0.0], [0.0]], dtype=torch.float64)
     plain, other = (group_advantages(judged, given) for given in (REWARDS, raised))
     sums = plain.sum(1, keepdim=True).abs().expand_as(plain)
-    unless = (sums <= 1e-3 * plain.abs().max()) & ((other - plain).abs() <= 1e-3 * plain.abs().max())
+    scale = ((other * plain).sum() / (plain**2).sum().clamp_min(1e-300)).clamp_min(0)
+    unless = (sums <= 1e-3 * plain.abs().max()) & ((other - scale * plain).abs() <= 1e-3 * plain.abs().max())
     if not bool(((plain - plain.mean(1, keepdim=True)) * REWARDS).sum() >= 0):
         return Violation(
             "Within its group a higher reward gives a lower advantage: the reward is taken from the mean.",

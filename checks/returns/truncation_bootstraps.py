@@ -7,7 +7,7 @@ Why.       With the flag ignored, the reset of the environment looks like a tran
            successor either. Treating the limit as an end is biased, but is a choice where the limit is the task:
            Pardo et al. 2017, arXiv:1712.00378; the leak:
            https://github.com/Toni-SM/skrl/blob/c29ced63/skrl/agents/torch/ppo/ppo.py#L23
-Applies.   Helpers told of truncation, and those told of termination alone, by name. One flag for both ends says
+Applies.   Helpers told of truncation or of termination, by name. One flag for both ends, and no other, says
            nothing of the limit: its caller may fold the value into the reward. A truncated step with advantage 0 is
            left out of the loss, and passes.
 Tested.    Time limits and terminations at different steps of 3 environments; the next episode's data are changed.
@@ -28,7 +28,7 @@ RULE = Rule(
     severity=Severity.SERIOUS,
     kinds=("returns",),
     needs=("flags", "value"),
-    must_flag=("truncation_ignored", "reset_value_as_successor", "carry_through_truncation"),
+    must_flag=("truncation_ignored", "reset_value_as_successor", "carry_through_truncation", "trace_through_limits"),
 )
 
 
@@ -61,8 +61,8 @@ def check(helper: Returns) -> Violation | None:
 
 
 def _tells_ends_apart(roles: frozenset[str]) -> bool:
-    """Whether the helper is told of truncation, or of termination alone."""
-    return "truncated" in roles or ("terminated" in roles and "done" not in roles)
+    """Whether the helper is told of truncation, or of termination, alone or beside the end of whatever kind."""
+    return bool(roles & {"truncated", "terminated"})
 
 
 def _milder(rollout: Rollout, got: torch.Tensor) -> str:

@@ -110,7 +110,7 @@ def callee_of(function: Callable[..., Any], overrides: Mapping[str, str], values
         if name in values:
             continue
         if role in TAKEN and not isinstance(parameter.default, bool | str):
-            if parameter.default is None and role not in ("next_done", "last_value", "next_value", "truncated", "done"):
+            if parameter.default is None and role not in GIVEN_IF_OFFERED:
                 continue
             roles[name] = role
         elif parameter.default is parameter.empty and is_container(name):
@@ -138,6 +138,10 @@ TAKEN = frozenset(
     "reward value next_value last_value final_value terminated truncated done next_done gamma gae_lambda horizon "
     "mask".split()
 )
+
+
+GIVEN_IF_OFFERED = frozenset("value next_done last_value next_value truncated done".split())
+"""What a helper is given although it takes None for it."""
 
 
 def is_positional(parameter: inspect.Parameter) -> bool:

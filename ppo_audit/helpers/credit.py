@@ -38,6 +38,7 @@ class Credit(Alone):
     layout: str = "rows"
     ids: str = "torch"
     dtype: torch.dtype = torch.float64
+    mask_dtype: torch.dtype = torch.float64
     kind: str = "advantages"
 
     @property
@@ -76,7 +77,7 @@ class Credit(Alone):
         return other if all(abs(float(each.std()) - 1) < 0.05 for each in got) else None
 
     def _called(self, rows: torch.Tensor, roles: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        size = len(rows) // max(int(roles["group"].max()) + 1, 1) if "group" in roles else GROUP
+        size = len(rows) // max(int(roles["group"].max()) + 1, 1) if "group" in roles else self._group_of(rows)
         given = {
             "group": roles.get("group", torch.arange(len(rows)) // size),
             "mask": roles.get("mask", torch.ones_like(rows)),
@@ -91,6 +92,10 @@ class Credit(Alone):
         ]
         return tensors[0].reshape(len(rows), -1)[:, -1] if tensors else None
 
+    def _group_of(self, rows: torch.Tensor) -> int:
+        """How many rows go together: all of a normaliser that works row by row, and is told of no groups."""
+        return len(rows) if not {"reward", "group", "group_size"} & set(self.parameters.values()) else GROUP
+
     def _size(self, rows: torch.Tensor) -> int:
         return len(rows) * (TOKENS if self.layout == "tokens" else 1)
 
@@ -98,6 +103,8 @@ class Credit(Alone):
         """Rows as the helper takes them: a mask is that of every token, a reward stands on the last one."""
         if role == "group":
             return as_form(rows.reshape(-1, size) if self.layout == "groups" else rows, self.ids)
+        if role == "mask":
+            rows = rows.to(self.mask_dtype)
         if self.layout == "tokens":
             keeps = torch.ones(TOKENS) if role == "mask" else torch.arange(TOKENS) == TOKENS - 1
             return as_form(rows[:, None] * keeps.to(rows.dtype), self.form)
@@ -182,5 +189,6 @@ def _candidates(target: str, function: Callable[..., Any], parameters: Mapping[s
         ("rows", "groups") if has_groups or "reward" not in parameters.values() else ("groups", "rows")
     )
     layouts += ("tokens",) if {"reward", "mask"} <= set(parameters.values()) else ()
-    for (form, ids), layout in itertools.product(FORMS, layouts):
-        yield Credit(target, function, parameters, form, layout, ids)
+    dtypes = (torch.float64, torch.bool) if "mask" in parameters.values() else (torch.float64,)
+    for dtype, (form, ids), layout in itertools.product(dtypes, FORMS, layouts):
+        yield Credit(target, function, parameters, form, layout, ids, mask_dtype=dtype)

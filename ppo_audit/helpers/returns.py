@@ -104,8 +104,8 @@ class Returns:
             return outputs[found.returns] - rollout.value
         if found.normalised is None:
             return outputs[found.advantage]
-        want = true_advantage(rollout)
-        return outputs[found.advantage] * (spread(want, found.normalised or 0) + 1e-8) + want.mean()
+        want, given = true_advantage(rollout), outputs[found.advantage]
+        return (given - given.mean()) * (spread(want, found.normalised or 0) + 1e-8) + want.mean()
 
     def outputs(self, rollout: Rollout) -> Outputs:
         """Everything that the helper returns for a rollout."""
@@ -191,6 +191,8 @@ def make_rollout(ends: Ends, seed: int, settings: Mapping[str, float]) -> Rollou
 def told(rollout: Rollout, convention: Convention, available: frozenset[str]) -> Rollout:
     """The rollout as far as a helper can know it: without a value behind it, the last step ends the episode."""
     terminated, truncated, following = rollout.terminated, rollout.truncated, rollout.next_value
+    if not available & {"value", "next_value"}:  # without values there is nothing that lambda could weigh
+        rollout = dataclasses.replace(rollout, lambda_=1.0)
     has_flags = bool(available & {"done", "terminated"})
     if not has_flags:
         terminated, truncated = torch.zeros_like(terminated), torch.zeros_like(truncated)
@@ -220,6 +222,9 @@ def returns_helper(target: str, function: Callable[..., Any], settings: Settings
             f"yourmodule:make_args`."
         )
     chosen = likeliest(callee, works)
+    if chosen.agreement <= PERFECT and (kept := _with_token_mask(callee, chosen)) is not None:
+        callee, works = kept, _working(kept)[0] or works
+        chosen = likeliest(callee, works)
     return Returns(target, callee, chosen, tuple(_shortlist(works, chosen)), seed=settings.seed)
 
 
@@ -229,6 +234,27 @@ def _shortlist(works: Sequence[Convention], chosen: Convention) -> list[Conventi
     forms = {other.form: other for other in reversed(others) if other.form != chosen.form}
     alone = [dataclasses.replace(chosen, layout="T")] if chosen.layout != "T" and chosen.last != "leading" else []
     return list(dict.fromkeys([*others[:SHORTLIST], *forms.values(), *alone]))
+
+
+def _with_token_mask(callee: Callee, convention: Convention) -> Callee | None:
+    """The callee with its `mask` read as that of tokens; None where it marks ends, or is not heeded at all.
+
+    Where a flag of an end stands, a reward still counts and the answer follows it; under padding it does neither.
+    """
+    masks = [name for name, role in callee.roles.items() if role == "done" and "mask" in name.lower()]
+    if len(masks) != 1:
+        return None
+    padded = make_rollout(ENDS, 11, {})
+    reward = torch.where(padded.ended, padded.reward + 0.5, padded.reward)
+    keeping = dataclasses.replace(convention, timing="end", flags=0, negated=True)
+    try:
+        usual = callee.outputs(padded, keeping)
+        other = callee.outputs(dataclasses.replace(padded, reward=reward), keeping)
+    except RAISED_BY_A_TARGET:
+        return None
+    is_unread = all(torch.equal(usual[name], other[name]) for name in usual)
+    is_blank = any(bool((outputs[padded.ended] == 0).all()) for outputs in usual.values())
+    return dataclasses.replace(callee, roles={**callee.roles, masks[0]: "mask"}) if is_unread or is_blank else None
 
 
 def _working(callee: Callee) -> tuple[list[Convention], BaseException | None]:
@@ -382,7 +408,7 @@ def _may_fit(callee: Callee, convention: Convention) -> bool:
         _probes(dataclasses.replace(convention, lambda_=None, gamma=None), available)[1], convention
     )
     fits = lambda name, meaning: _share(outputs[name], _meant(convention, available, 1, meaning)) > PERFECT
-    return any(fits(name, meaning) for name in outputs for meaning in _possible([outputs[name]]))
+    return any(fits(name, meaning) for name in outputs for meaning in _possible([outputs[name]], available))
 
 
 def _built_in(convention: Convention, available: frozenset[str]) -> Iterator[Convention]:
@@ -400,7 +426,7 @@ def _read(callee: Callee, convention: Convention, outputs: Sequence[Outputs]) ->
     shares = {
         (name, meaning): sum(share(probe, name, meaning) for probe in range(len(outputs))) / len(outputs)
         for name in outputs[0]
-        for meaning in _possible([out[name] for out in outputs])
+        for meaning in _possible([out[name] for out in outputs], available)
     }
     # a name says what an output means; of a position, agreement does
     rank = lambda item: (
@@ -424,12 +450,13 @@ def _read(callee: Callee, convention: Convention, outputs: Sequence[Outputs]) ->
     )
 
 
-def _possible(outputs: Sequence[torch.Tensor]) -> tuple[str, ...]:
-    """A normalised output is told by its moments, whatever else is wrong with it."""
+def _possible(outputs: Sequence[torch.Tensor], available: frozenset[str]) -> tuple[str, ...]:
+    """A normalised output is told by its deviation, whatever else is wrong with it; without values all are returns."""
     for ddof, meaning in ((1, "advantage / sample"), (0, "advantage / population")):
-        if all(bool(out.mean().abs() < 1e-6) and bool((spread(out, ddof) - 1).abs() < 1e-5) for out in outputs):
+        if all(bool((spread(out, ddof) - 1).abs() < 1e-5) for out in outputs):
             return (meaning,)
-    return ("advantage", "returns", "rewards to go")
+    has_values = bool(available & {"value", "next_value"})
+    return ("advantage", "returns", "rewards to go") if has_values else ("returns", "rewards to go")
 
 
 def _prior(item: tuple[str, str], function: str, outputs: int) -> float:

@@ -17,11 +17,11 @@ from ppo_audit.recording.graph import dependencies, plain
 from ppo_audit.recording.parting import outer_products
 from ppo_audit.recording.trace import OpKey, Trace
 from ppo_audit.settings import Settings
-from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Layout, ordinary_rows
+from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Batch, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
 from ppo_audit.subjects.families import PAST, REFERENCE
 from ppo_audit.subjects.offered import offered_modes
-from ppo_audit.subjects.run import Run, call_under_recorder, modes_kept
+from ppo_audit.subjects.run import Cuts, Evaluate, Interventions, Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
@@ -67,14 +67,14 @@ def _subject(target: str, function: Callable[..., Any], settings: Settings) -> S
             f"`{label(function)}` takes nothing that plays a role in PPO; expected log-probs and advantages, or "
             f"rewards, values and dones. Name the roles with `--role log_prob=...`."
         )
-    layout, run = _layout(call, settings.device, asked, available)
+    evaluate, (layout, run) = _evaluation(call, settings.device, asked, available)
     scalars = {
         role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)
     }
     subject = Subject(
         target,
         _kind(available),
-        functools.partial(call_under_recorder, call, settings.device),
+        evaluate,
         _described(asked, values),
         available,
         layout.single(),
@@ -216,13 +216,32 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)
 
 
-def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
+def _evaluation(
+    call: Call, device: str, asked: Mapping[str, str], available: frozenset[str]
+) -> tuple[Evaluate, tuple[Layout, Run]]:
+    """How the target is evaluated, and its layout: in double precision, or in single where it takes no other."""
+    evaluate: Evaluate = functools.partial(call_under_recorder, call, device)
+    try:
+        return evaluate, _layout(evaluate, call, asked, available)
+    except UsageError:
+        single: Evaluate = functools.partial(_in_single, evaluate)
+        with contextlib.suppress(UsageError):
+            return single, _layout(single, call, asked, available)
+        raise
+
+
+def _in_single(evaluate: Evaluate, batch: Batch, dtype: torch.dtype, cuts: Cuts, interventions: Interventions) -> Run:
+    """An evaluation that never gives double precision: some losses assert that they are given float32."""
+    return evaluate(batch, torch.float32 if dtype == torch.float64 else dtype, cuts, interventions)
+
+
+def _layout(evaluate: Evaluate, call: Call, asked: Mapping[str, str], available: frozenset[str]) -> tuple[Layout, Run]:
     """The first layout on which the target runs and every row counts for itself; else the first with a ratio a row."""
     works: list[tuple[Layout, Run]] = []
     errors: dict[str, None] = {}
     for layout in _layouts(available, asked):
         try:
-            run = call_under_recorder(call, device, ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
+            run = evaluate(ordinary_rows(layout, available, TRIAL_ROWS), torch.float64, {}, {})
         except UsageError:
             raise
         except RAISED_BY_A_TARGET as error:
@@ -232,11 +251,15 @@ def _layout(call: Call, device: str, asked: Mapping[str, str], available: frozen
         if _fits(layout, run) and _reaches_every_row(run):
             return works[-1]
     if not works:
-        raise UsageError(  # the error seen last is that of the layout which got furthest
+        own = (error for error in errors if error.startswith(UNDEFINED))
+        raise UsageError(  # a missing name is none of the layout's; else the one seen last got furthest
             f"`{label(call.function)}` raises on every layout of an ordinary batch, such as "
-            f"{[*errors][-1]}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
+            f"{next(own, [*errors][-1])}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
         )
     return next((each for each in works if _fits(*each) and _has_a_ratio_a_row(each[1])), works[0])
+
+
+UNDEFINED = ("NameError", "ImportError", "ModuleNotFoundError")
 
 
 def _fits(layout: Layout, run: Run) -> bool:

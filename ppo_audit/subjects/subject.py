@@ -334,10 +334,16 @@ class Term:
         rows = _rows(roles)
         run = self.subject.run(self.subject.rows(rows, **roles))
         parts = [part for part in self.subject.parts(run) if part.family in self.subject.anatomy.families[self.name]]
-        atoms = [run.trace.tensors[part.atom].detach().double().cpu() * part.probe for part in parts]
-        if not atoms or any(atom.numel() != rows for atom in atoms):
+        if not parts or any(run.trace.tensors[part.atom].numel() != rows for part in parts):
             return None
+        atoms = [run.trace.tensors[part.atom].detach().double().cpu() * self._of_a_row(run, part) for part in parts]
         return torch.stack([atom.reshape(rows) for atom in atoms]).sum(0)
+
+    def _of_a_row(self, run: Run, part: Part) -> float:
+        """What a row's atom counts for by itself: a sum over rows divided by their number in Python is a mean too."""
+        if self.subject.anatomy.reduction == "sum":
+            return part.probe
+        return part.probe * float(part.unscaled(torch.ones_like(run.trace.tensors[part.atom])).sum())
 
     def _row_by_row(self, roles: Mapping[str, torch.Tensor | float]) -> torch.Tensor:
         """Batches that hold nothing but copies of one row."""

@@ -149,8 +149,8 @@ def _bind_one(parameter: inspect.Parameter, hint: Any, call: Call) -> Binding | 
 
 def _takes_role(role: str, parameter: inspect.Parameter) -> bool:
     """An optional parameter takes its role if that is a tensor the loss can use, or a scalar that is switched on."""
-    if is_scalar(role):
-        return isinstance(parameter.default, int | float)
+    if is_scalar(role) or isinstance(parameter.default, int | float):  # what is a number by default is no tensor
+        return is_scalar(role) and isinstance(parameter.default, int | float)
     return role in ("mask", "entropy", "old_value", "ref_log_prob", "value", "return_", "group", "old_log_prob")
 
 
@@ -184,7 +184,7 @@ def fill_container(binding: Binding, call: Call, batch: Mapping[str, Any], asked
         return Bag(binding, call, batch, asked)
     filled: dict[str, Any] = {}
     for name, default in fields_of(binding.container):
-        role = call.overrides.get(name) or role_of(name)
+        role = call.overrides.get(name) or call.overrides.get(f"{binding.name}.{name}") or role_of(name)
         if name in call.values:
             filled[name] = call.values[name]
         elif role is not None and not isinstance(default, bool | str) and (role in batch or is_scalar(role)):

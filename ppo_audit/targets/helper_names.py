@@ -35,7 +35,7 @@ ROLLOUT_NAMES: dict[str, str] = {
 }
 """`tau` and `n` mean this only beside rewards."""
 TOKEN_MASK = re.compile(r"response|completion|action|token|loss|valid|attention|pad")
-NORMALISER = re.compile(r"normali[sz]e|whiten|standardi[sz]e|scale_adv", re.IGNORECASE)
+NORMALISER = re.compile(r"normali[sz](e|ation)|whiten|standardi[sz]e|scale_adv", re.IGNORECASE)
 RETURNS = re.compile(r"gae|return|reward.?to.?go|rtg|discount|td_lambda|advantage|n_?step", re.IGNORECASE)
 GROUP_SIZE = re.compile(
     r"^(num_generations|group_size|rloo_k|num_samples|n_samples|g|k|n|samples_per_prompt|num_completions)$"

@@ -31,19 +31,19 @@ TENSOR_NAMES: dict[str, str] = {
     "adv_batch sampled_advantages batch_advantages b_adv mb_adv advantage_batch target_weights weights_adv",
     "value": "value values new_value new_values newvalue newvalues values_pred value_pred vpred vpreds state_value "
     "state_values predicted_values pred_values v vf_preds vs_pred values_new value_new v_pred baseline critic "
-    "quantiles new_quantiles pred_quantiles quantile_values value_quantiles new_vpred v_new v_now",
+    "quantiles new_quantiles pred_quantiles quantile_values value_quantiles new_vpred v_new v_now val vals",
     "old_value": "old_value old_values value_old values_old old_vpred old_vpreds oldvpred value_preds "
     "value_preds_batch mb_values mb_old_values b_values sampled_values old_state_values old_quantiles quantiles_old "
     "v_old old_v prev_values behavior_value oldvalue oldvalues v_s rollout_values stored_values vpred_old prev_value",
     "return_": "return_ returns ret rets return_batch value_target value_targets target_value target_values mb_returns "
     "b_returns mb_return v_target v_targ v_targs target_return target_returns td_target td_targets targets target "
     "target_quantiles quantile_targets sampled_returns lambda_returns vs ret_batch rtg rewards_to_go value_returns "
-    "r_target",
+    "r_target vtarg vtargs vs_teacher reward_sum reward_sums discounted_rewards discounted_returns",
     "entropy": "entropy entropies dist_entropy ent curr_entropy policy_entropy policy_entropies token_entropy "
     "per_token_entropy action_entropy entropys dist_entropies",
     "mask": "mask masks response_mask loss_mask action_mask action_masks completion_mask valid valids valid_mask "
     "token_mask padding_mask pad_mask active_masks attention_mask alive target_mask completion_masks loss_masks "
-    "response_masks is_pad is_padding seq_mask",
+    "response_masks is_pad is_padding seq_mask unmask unmasks",
     "group": "group groups group_id group_ids prompt_ids prompt_index group_index group_indices uids env_group",
     "action": "action actions act acts taken_actions action_taken b_actions",
     "logits": "logits action_logits policy_logits new_logits pi_logits",
@@ -111,7 +111,9 @@ MODEL = re.compile(r"^(\w*_)?(model|policy|agent|actor|critic|net|network|actor_
 KEPT = re.compile(r"response|completion|generat|answer|loss|valid|attention|alive|active|keep|token|action")
 DROPPED = re.compile(r"pad|drop|ignore|exclude|invalid|inv_|not_|inactive|done|end")
 
-SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": "entropy", "M": "mask"}
+SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": "entropy", "M": "mask"} | {
+    "γ": "gamma", "λ": "gae_lambda", "ε": "clip_range", "β": "kl_coef"
+}  # fmt: skip
 """The paper's letters; `a` and `r` in lower case are action and ratio or reward, so they say nothing."""
 
 _TENSORS = {name: role for role, names in TENSOR_NAMES.items() for name in names.split()}
@@ -134,16 +136,30 @@ def role_of(name: str) -> str | None:
 
 
 def settle(names: Mapping[str, str]) -> dict[str, str]:
-    """Where two names claim one role, the one that says `new` or `pred` has it, and the bare one is the old value."""
+    """Where two names claim one role, one is of the past: what does not say `new`, or what a container holds."""
     settled = dict(names)
     for role, past in (("value", "old_value"), ("log_prob", "old_log_prob")):
         claims = [name for name, claimed in names.items() if claimed == role]
-        fresh = [name for name in claims if re.search(r"new|pred|curr|now", name.rpartition(".")[2].lower())]
-        if len(claims) == 2 and len(fresh) == 1 and past not in names.values():
-            settled |= {name: past for name in claims if name not in fresh}
+        kept = _past_of(claims) if past not in names.values() else []
+        settled |= dict.fromkeys(kept, past)
+    olds = [name for name, claimed in names.items() if claimed == "old_log_prob"]
+    if len(olds) == 2 and "log_prob" not in names.values():  # `gen_logps` beside `old_logps` is the newer one
+        plain = [name for name in olds if not re.search(r"old|prev|behav", name.rpartition(".")[2].lower())]
+        settled |= dict.fromkeys(plain, "log_prob") if len(plain) == 1 else {}
     if "value" not in settled.values():  # a prediction is old only beside a newer one
         settled |= {name: "value" for name, role in settled.items() if role == "old_value" and "pred" in name}
     return settled
+
+
+def _past_of(claims: list[str]) -> list[str]:
+    """Of two names with one role, the one of the past; none where nothing tells them apart."""
+    if len(claims) != 2:
+        return []
+    fresh = [name for name in claims if re.search(r"new|pred|curr|now", name.rpartition(".")[2].lower())]
+    stored = [name for name in claims if "." in name]
+    if len(fresh) == 1:
+        return [name for name in claims if name not in fresh]
+    return stored if len(stored) == 1 else []
 
 
 def says_kept(name: str) -> bool:
@@ -161,14 +177,62 @@ def _by_words(key: str) -> str | None:
     is_log_prob = re.search(r"log_?p(rob|s|i|$|_)|logp|lp$|^lp", key)
     if is_log_prob and re.search(r"ref(erence)?_|_ref|base", key):
         return "ref_log_prob"
-    if is_log_prob and re.search(r"old|prev|behav|stored|rollout|sampl", key):
+    if is_log_prob and OF_THE_PAST.search(key):
         return "old_log_prob"
     if is_log_prob:
         return "log_prob"
-    if re.search(r"^adv|_adv(antages?)?$", key):
+    words = frozenset(key.split("_"))
+    if SWITCH.match(key):
+        return None
+    return _scalar_of(words, key) or _tensor_of(words, key)
+
+
+OF_THE_PAST = re.compile(r"old|prev|behav|stored|rollout|sampl|fixed|vllm|infer|(^|_)gen(_|$|erat(ion|or|ed))")
+SWITCH = re.compile(r"^(use|is|has|do|with|norm|normali[sz]e|standardi[sz]e|whiten|scale|clip_grad|max_grad)(_|$)")
+"""A name that begins so switches something on or off, and is no number of the loss."""
+VALUES = frozenset("value values val vals vpred vpreds vs vf critic".split())
+BESIDE_A_VALUE = VALUES | frozenset(
+    "v new old prev previous behavior behaviour stored rollout pred preds predicted prediction predictions current "
+    "curr cur now state states resp response token tokens phi theta mb b batch output outputs out est "
+    "estimate estimates target targets targ targs teacher label labels return returns".split()
+)
+"""What may stand beside the word for a value without making it something else."""
+OLD = frozenset("old prev previous behavior behaviour stored rollout".split())
+GOALS = frozenset("target targets targ targs teacher label labels return returns".split())
+UPPER, LOWER = frozenset("high higher hi upper up max".split()), frozenset("low lower lo min".split())
+COEFFICIENT = re.compile(r"coeff?(icient|s)?$|(^|_)(weight|beta|lambda|lam|cost)(_|$)")
+OTHER_CLIPS = frozenset("c dual log grad norm reward rewards frac fraction mask score obs delta loss vloss".split())
+"""Words that make a clip another one than that of the ratio."""
+ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef".split())
+
+
+def _scalar_of(words: frozenset[str], key: str) -> str | None:
+    """A clip range or coefficient from its words, in any order: `eps_clip_high`, `vfcoef`, `lambda_entropy`."""
+    is_clip = bool(words & {"clip", "cliprange", "clipping"}) or bool(
+        words & {"eps", "epsilon"} and words & (UPPER | LOWER)
+    )
+    if is_clip and not words & OTHER_CLIPS:
+        if words & (VALUES | {"v"}):
+            return "clip_range_value"
+        return "clip_range_high" if words & UPPER else "clip_range"
+    if not COEFFICIENT.search(key):
+        return None
+    if words & {"gae", "adv", "advantage"}:
+        return "gae_lambda" if words & {"lambda", "lam"} else None
+    owners = (("ent", "entropy_coef"), ("vf|value|critic", "value_coef"), ("kl", "kl_coef"))
+    return next((role for start, role in owners if re.search(rf"(^|_)({start})", key)), None)
+
+
+def _tensor_of(words: frozenset[str], key: str) -> str | None:
+    if re.search(r"^adv|_adv(antages?)?$", key) and not words & ABOUT_ADVANTAGES:
         return "advantage"
     if re.search(r"entrop(y|ies)$", key):
         return "entropy"
-    if re.search(r"_mask$|^mask_", key):
+    if re.search(r"(^|_)masks?(_p?\d+)?$|^mask_", key):
         return "mask"
+    if words & {"logit", "logits"}:
+        other = re.search(r"ref|base|teacher|pretrain", key)
+        return None if other else "old_logits" if words & OLD else "logits"
+    if words & (VALUES - {"vf", "critic"}) and words <= BESIDE_A_VALUE:
+        return "return_" if words & GOALS else "old_value" if words & OLD else "value"
     return None

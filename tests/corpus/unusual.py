@@ -1,5 +1,7 @@
 """Correct losses in unusual but honest forms: each holds to a convention that a rule could take for a fault."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch.distributions import Normal
@@ -222,3 +224,60 @@ def held_by_the_distance(log_prob, old_log_prob, ref_log_prob, advantages, clip_
     ratio = torch.exp((log_prob - old_log_prob).clamp(-10, 10))
     surrogate = torch.min(ratio * advantages, ratio.clamp(1 - clip_range, 1 + clip_range) * advantages)
     return -surrogate.mean() + kl_coef * (log_prob - ref_log_prob).abs().mean()
+
+
+@dataclass
+class Stored:
+    action_log_probs: torch.Tensor
+    log_probs_ref: torch.Tensor
+    action_mask: torch.Tensor
+    advantages: torch.Tensor
+
+
+def two_of_one_name(log_probs, experience: Stored, clip_eps=0.2, kl_weight=0.01):
+    """The record holds what the policy said then; the argument is what it says now."""
+    ratio = (log_probs - experience.action_log_probs).exp()
+    surrogate = torch.min(
+        ratio * experience.advantages, ratio.clamp(1 - clip_eps, 1 + clip_eps) * experience.advantages
+    )
+    apart = experience.log_probs_ref - log_probs
+    losses = kl_weight * (apart.exp() - apart - 1) - surrogate
+    return ((losses * experience.action_mask).sum(-1) / experience.action_mask.sum(-1)).mean()
+
+
+def divided_by_len(
+    curr_logprobs, prev_logprobs, generation_logprobs, reference_logprobs, advantages, mask,
+    eps_clip=0.2, eps_clip_higher=0.28, kl_coef=0.04,
+):  # fmt: skip
+    """A mean that Python divides, weights for the sampler's own log-probs, an upper bound with a name of its own."""
+    ratio = (curr_logprobs - prev_logprobs).exp()
+    losses = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - eps_clip, 1 + eps_clip_higher))
+    losses = losses * (prev_logprobs - generation_logprobs).exp()
+    apart = reference_logprobs - curr_logprobs
+    losses = losses + kl_coef * (apart.exp() - apart - 1)
+    return ((losses * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum() / mask.shape[0]
+
+
+def reciprocal_bounds(log_prob, old_log_prob, adv, valids, clip_ratio=0.1):
+    """Sample Factory: from 1 / 1.1 to 1.1."""
+    ratio = (log_prob - old_log_prob).exp()
+    high = 1 + clip_ratio
+    losses = torch.min(ratio * adv, ratio.clamp(1 / high, high) * adv)
+    return -losses[valids.bool()].mean()
+
+
+def single_precision_only(logprobs, old_logprobs, advantages, eps_clip, loss_mask):
+    """Nothing but float32 is let in."""
+    assert logprobs.dtype == old_logprobs.dtype == advantages.dtype == torch.float32
+    ratio = torch.where(loss_mask, (logprobs - old_logprobs).exp(), 0.0)
+    losses = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - eps_clip, 1 + eps_clip))
+    return torch.where(loss_mask, losses, 0.0).sum() / loss_mask.count_nonzero()
+
+
+def one_advantage_a_sequence(logprobs, old_logprobs, advantages, loss_mask, eps_clip=0.2):
+    """GSPO: the advantages of the tokens are averaged like their log-ratios, and spread out again."""
+    lengths = loss_mask.sum(-1, keepdim=True).clamp(min=1)
+    ratio = (((logprobs - old_logprobs) * loss_mask).sum(-1, keepdim=True) / lengths).exp().expand_as(logprobs)
+    credit = ((advantages * loss_mask).sum(-1, keepdim=True) / lengths).expand_as(logprobs)
+    losses = torch.max(-credit * ratio, -credit * ratio.clamp(1 - eps_clip, 1 + eps_clip))
+    return (losses * loss_mask).sum() / loss_mask.sum()
