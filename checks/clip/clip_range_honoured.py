@@ -90,7 +90,8 @@ def _given(subject: Subject) -> tuple[float, float]:
 
 def _is_reciprocal(subject: Subject) -> bool:
     """Whether the lower bound is one over the upper one, as far from one in log space."""
-    return abs((subject.profile.clip[0] or 0.0) * (1 + _given(subject)[1]) - 1) < 1e-4
+    low, high = subject.profile.clip[0], _given(subject)[1]
+    return low is not None and abs((1 - low) * (1 + high) - high) < 1e-3 * high
 
 
 def _in_log_space(subject: Subject) -> bool:
