@@ -27,6 +27,8 @@ class Edit:
     """Whether it turns a difference or an exponent round."""
     others: tuple[OpKey, ...] = ()
     """Further calls that are replaced alike."""
+    beside: tuple[tuple[OpKey, Intervention], ...] = ()
+    """Further calls, and what replaces each of them."""
     lender: OpKey | None = None
     """The call that makes what the replacement borrows, where that is not given as it is needed."""
 
@@ -35,7 +37,7 @@ class Edit:
 
     @property
     def interventions(self) -> dict[OpKey, Intervention | Borrowed]:
-        replaced = dict.fromkeys((_place_of(self.op), *self.others), self.replacement)
+        replaced = dict.fromkeys((_place_of(self.op), *self.others), self.replacement) | dict(self.beside)
         if self.lender is None or not isinstance(self.replacement, Borrowed):
             return replaced
         return {self.lender: self.replacement.keeping, **replaced}

@@ -6,6 +6,7 @@ target was given, the value of another role, as the target itself had it at that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ def insertions_of(op: Op, scene: Scene) -> Iterator[Edit]:
     """The edits that put something in at a call."""
     yield from _clipped(op, scene)
     yield from _raised(op, scene)
+    yield from _weighted(op, scene)
     yield from _guarded(op, scene)
     if plain(op.name) == "mean" and len(op.args) == 1 and not op.kwargs:
         yield Edit(op, "`sum` in place of `mean`", lambda func, args, kwargs: args[0].sum())
@@ -64,13 +66,21 @@ def _clipped(op: Op, scene: Scene) -> Iterator[Edit]:
             yield Edit(op, "1 - clip range as its lower bound", radius.clamping(None, high), argument="min")
             yield Edit(op, "1 + clip range as its upper bound", radius.clamping(low, None), argument="max")
         yield Edit(op, "the clip range around 1 as its bounds", radius.clamping(None, None), argument="min")
-    if name not in PRODUCTS or not scene.of(op.outputs[0]) & CREDIT:
+    yield from _clamped(op, scene, radius)
+
+
+def _clamped(op: Op, scene: Scene, radius: _Radius) -> Iterator[Edit]:
+    """The ratio clamped where it meets the advantage, or where one of two is chosen."""
+    is_choice = plain(op.name) == "where" and len(op.args) == 3
+    if not is_choice and not (plain(op.name) in PRODUCTS and scene.of(op.outputs[0]) & CREDIT):
         return
-    for position, number in enumerate(operands(op)[:2]):
+    for position, number in enumerate(operands(op)):
         if "log_prob" in scene.of(number) and not scene.of(number) & CREDIT:
-            yield Edit(
-                op, "its ratio clamped to the clip range", radius.clamping_operand(position), argument=str(position)
-            )
+            place = str(position)
+            yield Edit(op, "its ratio clamped to the clip range", radius.clamping_operand(position), argument=place)
+            for side in (-1, 1) if is_choice else ():
+                bound = "1 + clip range" if side > 0 else "1 - clip range"
+                yield Edit(op, f"its ratio kept at {bound}", radius.clamping_operand(position, side), argument=place)
 
 
 @dataclass(frozen=True)
@@ -96,10 +106,14 @@ class _Radius:
 
         return Borrowed("clip_range", clamped, self.usual)
 
-    def clamping_operand(self, position: int) -> Borrowed:
+    def clamping_operand(self, position: int, side: int = 0) -> Borrowed:
+        """One operand clamped, on both sides, or on one."""
+
         def clamped(radius: float, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
             given = args[position]  # the ratio, or minus the ratio
-            return func(*_with(args, position, given.sign() * given.abs().clamp(*self.at(radius))), **kwargs)
+            low, high = self.at(radius)
+            bounds = (None if side > 0 else low, None if side < 0 else high)
+            return func(*_with(args, position, given.sign() * given.abs().clamp(*bounds)), **kwargs)
 
         return Borrowed("clip_range", clamped, self.usual)
 
@@ -183,6 +197,52 @@ def _tensors(args: Args) -> int:
 
 def _tensor(args: Args) -> torch.Tensor:
     return next(arg for arg in args if isinstance(arg, torch.Tensor))
+
+
+def _weighted(op: Op, scene: Scene) -> Iterator[Edit]:
+    """A coefficient as it was given, in place of what multiplies the term."""
+    factors = [place for place, arg in enumerate(op.args) if isinstance(arg, float)]
+    if plain(op.name) not in PRODUCTS or not factors or scene.shape(op.outputs[0]):
+        return
+    for role, words in COEFFICIENTS.items():
+        if role in scene.subject.settings:
+            lent = Borrowed(role, _exchanged_number(factors[0]), scene.subject.settings[role])
+            yield Edit(op, f"{words} as it was given in place of its factor", lent)
+
+
+COEFFICIENTS = {"value_coef": "the value coefficient", "entropy_coef": "the entropy coefficient"}
+
+
+def _exchanged_number(position: int) -> Callable[..., Any]:
+    return lambda lent, func, args, kwargs: func(*_with(args, position, math.copysign(lent, args[position])), **kwargs)
+
+
+def complements_of(op: Op, scene: Scene) -> Iterator[Edit]:
+    """A mask as it is, where it is turned round."""
+    name = plain(op.name)
+    is_turned = name in ("logical_not", "bitwise_not") or (name in ("rsub", "sub") and _tensors(op.args) == 1)
+    if is_turned and scene.roles.get(op.outputs[0], NONE) == {"mask"}:
+        yield Edit(op, "the mask as it is", lambda func, args, kwargs: _tensor(args) * 1)
+
+
+def turned_throughout(ops: Sequence[Op], scene: Scene) -> Iterator[Edit]:
+    """A log-ratio that stands more than once in a line, with the other sign at each place."""
+    for op in ops:
+        for number in dict.fromkeys(op.inputs):
+            again = [other for other in ops if other.site == op.site or _line(other) == _line(op)]
+            users = [other for other in again if number in other.inputs]
+            if len(users) > 1 and users[0] is op and scene.of(number) & REFERENCE and "log_prob" in scene.of(number):
+                first, *others = [(other.key, _negated(operands(other), number)) for other in users]
+                yield Edit(op, "minus the log-ratio throughout the line", first[1], beside=tuple(others))
+
+
+def _line(op: Op) -> tuple[str, int] | None:
+    return (op.site.file, op.site.line) if op.site is not None else None
+
+
+def _negated(numbers: Sequence[int | None], number: int) -> Intervention:
+    places = [place for place, each in enumerate(numbers) if each == number]
+    return lambda func, args, kwargs: func(*(-a if i in places else a for i, a in enumerate(args)), **kwargs)
 
 
 def _guarded(op: Op, scene: Scene) -> Iterator[Edit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,10 +11,10 @@ from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Violation
 from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_of
 from ppo_audit.locate.effects import FAILURES, alike, effects, probes
-from ppo_audit.locate.insertions import Scene, exchanges, insertions_of
+from ppo_audit.locate.insertions import Scene, complements_of, exchanges, insertions_of, turned_throughout
 from ppo_audit.locate.mending import mended
 from ppo_audit.locate.place import MOST_ALTERNATIVES, Place
-from ppo_audit.locate.source import location_of, setting_of
+from ppo_audit.locate.source import forward_of, location_of, setting_of
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
 from ppo_audit.recording.trace import Op, OpKey
 from ppo_audit.rules import Page, catalogue, load_check
@@ -33,7 +34,7 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     if isinstance(subject, Helper):
         return Place(violation.place) if violation.place else mended(subject, page, violation)
     if violation.place is not None and page.rule.family not in SEARCHED:
-        return Place(violation.place)
+        return _seen(subject, page, violation, violation.place)
     sites = subject.anatomy.sites
     is_credit = page.rule.family in ("advantages", "groups")
     names = (violation.site, *(("effective_advantage",) if is_credit else ()), "policy_reduction", "total")
@@ -45,12 +46,27 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     cure = _cure(subject, page, violation, candidates)
     if cure is None:
         return Place(seen)
-    proof = f"With {cure.text}, the violation is gone and no guard rule is newly broken."
     places = {place.line: place for place in _places(cure, candidates, subject)}
     if violation.place is not None:
         places.setdefault(violation.place.line, violation.place)
     first, *others = islice(places.values(), 1 + MOST_ALTERNATIVES)
-    return Place(first, proof, alternatives=tuple(others))
+    return Place(first, _proof(cure), alternatives=tuple(others))
+
+
+def _seen(subject: Subject, page: Page, violation: Violation, place: Location) -> Place:
+    """The place that a rule saw; what is wrong may be a mask that is turned round, or a forward pass."""
+    if page.rule.family == "mask":
+        run = subject.run(subject.rows(subject.capacity or 8))
+        scene = Scene(subject, run, subject.roles_of(run))
+        turned = [edit for op in _theirs(run.trace.ops) for edit in complements_of(op, scene)]
+        cure = _cure(subject, page, replace(violation, place=None), turned)
+        if cure is not None:
+            return Place(_lines_of(cure)[0], _proof(cure), alternatives=(place,))
+    return Place(place, alternatives=tuple(forward_of(place)[:MOST_ALTERNATIVES]))
+
+
+def _proof(cure: Edit) -> str:
+    return f"With {cure.text}, the violation is gone and no guard rule is newly broken."
 
 
 def _places(cure: Edit, candidates: Sequence[Edit], subject: Subject) -> Iterator[Location]:
@@ -144,6 +160,8 @@ def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[
     for op in ops:
         yield from insertions_of(op, scene)
     yield from exchanges(ops, scene)
+    if page.rule.family == "kl":
+        yield from turned_throughout(ops, scene)
     for op, *others in _spreads(ops, subject.roles_of(run)):
         yield from squares_of(op, tuple(others))
 

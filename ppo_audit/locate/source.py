@@ -37,8 +37,22 @@ def setting_of(site: Site, argument: str) -> Location | None:
     before = [each for each in _assignments(site.file) if start <= each.lineno < site.line and name in _names(each)]
     if name is None or not before or (argument.isdigit() and not isinstance(before[-1].value, ast.Name)):
         return None
-    line = before[-1].lineno
-    return Location(file=display(site.file), line=line, code=linecache.getline(site.file, line).rstrip("\n"))
+    return _on(site.file, before[-1].lineno)
+
+
+def forward_of(place: Location) -> list[Location]:
+    """What the forward pass computes, the last line first, where a place lies in the backward pass of a class."""
+    for owner in ast.walk(_tree(place.file)):
+        passes = {node.name: node for node in getattr(owner, "body", ()) if isinstance(node, ast.FunctionDef)}
+        back, forward = passes.get("backward"), passes.get("forward")
+        if back is not None and forward is not None and back.lineno <= place.line <= (back.end_lineno or 0):
+            made = [node.lineno for node in ast.walk(forward) if isinstance(node, ast.Assign)]
+            return [_on(place.file, line) for line in sorted(made, reverse=True)]
+    return []
+
+
+def _on(file: str, line: int) -> Location:
+    return Location(file=display(file), line=line, code=linecache.getline(file, line).rstrip("\n"))
 
 
 def _start_of_function(site: Site) -> int:
@@ -57,7 +71,8 @@ def _arguments(node: ast.expr | None) -> dict[str, ast.expr]:
     if not isinstance(node, ast.Call):
         return {}
     bounds = zip(("max", "min"), reversed(node.args), strict=False) if len(node.args) > 1 else ()
-    return dict(bounds) | {each.arg: each.value for each in node.keywords if each.arg}
+    places = {str(place): each for place, each in enumerate(node.args)}
+    return dict(bounds) | places | {each.arg: each.value for each in node.keywords if each.arg}
 
 
 @functools.lru_cache(maxsize=256)

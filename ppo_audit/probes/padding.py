@@ -18,7 +18,7 @@ from ppo_audit.targets.names import says_kept
 
 @dataclass(frozen=True)
 class TurnedMask:
-    """A mask whose name says the opposite of what the loss makes of it, and where it is first used."""
+    """A mask whose name says the opposite of what the loss makes of it, and where it is turned round or first used."""
 
     name: str
     place: Location | None
@@ -30,8 +30,13 @@ def turned_mask(subject: Subject) -> TurnedMask | None:
     if subject.capacity is not None or subject.layout.mask_keeps or not says_kept(name):
         return None
     run = recorded(subject)
-    users = [op for op in backward_slice(run.trace, [run.total]) if run.numbers["mask"] in op.inputs]
-    return TurnedMask(name, place_of(next(iter(users), None)))
+    ops, roles = backward_slice(run.trace, [run.total]), subject.roles_of(run)
+    users = [op for op in ops if run.numbers["mask"] in op.inputs]
+    turns = [op for op in ops if plain(op.name) in COMPLEMENTS and roles.get(op.outputs[0]) == frozenset(("mask",))]
+    return TurnedMask(name, place_of(next(iter(turns or users), None)))
+
+
+COMPLEMENTS = ("rsub", "logical_not", "bitwise_not", "invert")
 
 
 def lengthened(batch: Batch, masked: torch.Tensor, more: int) -> Batch:

@@ -105,7 +105,7 @@ def call_under_recorder(
     placed = {key: put(leaf) for role, key in cuts.items() if isinstance(leaf := leaves.get(role), torch.Tensor)}
     asked: dict[str, str] = {}
     given = {role: as_given(leaf, device) for role, leaf in leaves.items()}
-    recorder = Recorder(ready(interventions, given), placed)
+    recorder = Recorder(ready(interventions, call.scalars | given), placed)
     args, kwargs = call.arguments(given, asked)
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
     numbers = {role: recorder.trace.value_of(seen) for role, seen in given.items() if isinstance(seen, torch.Tensor)}

@@ -45,6 +45,12 @@ class Call:
                 positional.append(value)
         return positional, keywords
 
+    @property
+    def scalars(self) -> dict[str, Any]:
+        """The scalar roles of parameters, as they are set."""
+        roles = {each.role: each.name for each in self.bindings if each.role is not None and is_scalar(each.role)}
+        return {role: self.scalar(role, name) for role, name in roles.items()}
+
     def scalar(self, role: str, name: str) -> Any:
         """A scalar role's value: the user's setting, the target's default, or the usual value."""
         if name in self.values or role in self.values:
