@@ -200,14 +200,15 @@ def _tensor(args: Args) -> torch.Tensor:
 
 
 def _weighted(op: Op, scene: Scene) -> Iterator[Edit]:
-    """A coefficient as it was given, in place of what multiplies the term."""
+    """A coefficient as it was given, in place of its square."""
     factors = [place for place, arg in enumerate(op.args) if isinstance(arg, float)]
     if plain(op.name) not in PRODUCTS or not factors or scene.shape(op.outputs[0]):
         return
     for role, words in COEFFICIENTS.items():
-        if role in scene.subject.settings:
-            lent = Borrowed(role, _exchanged_number(factors[0]), scene.subject.settings[role])
-            yield Edit(op, f"{words} as it was given in place of its factor", lent)
+        usual = scene.subject.settings.get(role)
+        if usual is not None and math.isclose(abs(op.args[factors[0]]), usual**2):
+            lent = Borrowed(role, _exchanged_number(factors[0]), usual)
+            yield Edit(op, f"{words} in place of its square", lent)
 
 
 COEFFICIENTS = {"value_coef": "the value coefficient", "entropy_coef": "the entropy coefficient"}

@@ -42,8 +42,9 @@ def setting_of(site: Site, argument: str) -> Location | None:
 
 def forward_of(place: Location) -> list[Location]:
     """What the forward pass computes, the last line first, where a place lies in the backward pass of a class."""
-    for owner in ast.walk(_tree(place.file)):
-        passes = {node.name: node for node in getattr(owner, "body", ()) if isinstance(node, ast.FunctionDef)}
+    classes = [node for node in ast.walk(_tree(place.file)) if isinstance(node, ast.ClassDef)]
+    for owner in classes:
+        passes = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
         back, forward = passes.get("backward"), passes.get("forward")
         if back is not None and forward is not None and back.lineno <= place.line <= (back.end_lineno or 0):
             made = [node.lineno for node in ast.walk(forward) if isinstance(node, ast.Assign)]

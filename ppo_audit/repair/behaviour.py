@@ -43,6 +43,14 @@ def _of_loss(subject: Subject, seed: int) -> list[torch.Tensor]:
     return [run.loss.detach(), *zeros]
 
 
+def part_of(subject: Subject, role: str) -> torch.Tensor:
+    """How far the loss of ordinary rows moves with other values of one role: all else falls out."""
+    count = subject.capacity or subject.whole_groups(ROWS)
+    usual = subject.rows(count, SEEDS[0], **_apart(subject, count, SEEDS[0]))
+    other = subject.rows(count, SEEDS[1], **_apart(subject, count, SEEDS[1]))
+    return (subject.run(usual).loss - subject.run({**usual, role: other[role]}).loss).detach()
+
+
 def _apart(subject: Subject, count: int, seed: int) -> dict[str, torch.Tensor]:
     """Rows on both sides of every clip: new log-probs and values far enough from the old ones."""
     generator = torch.Generator().manual_seed(seed)

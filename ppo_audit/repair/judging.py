@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Severity, Status
-from ppo_audit.repair.behaviour import GUARDED, alike, behaviour
+from ppo_audit.repair.behaviour import GUARDED, alike, behaviour, part_of
 from ppo_audit.repair.trials import Case, Verdict, judged, said
 from ppo_audit.rules import Page
 from ppo_audit.subjects.judged import Judged
@@ -17,6 +17,8 @@ MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO307"))
 """Rules of something that a loss need not have: without it there is nothing left to judge."""
 UNCOVERED = frozenset(("PPO101", "PPO109", "PPO208", "PPO415"))
 """Hazards of designs, which a graver fault may have hidden: that they can be judged again is no harm done."""
+HIDDEN = UNCOVERED | {"PPO306"}
+"""What a fault may hide: those, and a value clip by the radius of the ratio, which shows in a value loss alone."""
 GUARDS = ("PPO104", "PPO102", "PPO103", "PPO106", "PPO206", "PPO301", "PPO302", "PPO401", "PPO504", "PPO507")
 """Rules that an edit breaks most often, asked first."""
 
@@ -42,9 +44,16 @@ TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
 )
 """The term of the loss that the rules of a family judge; the other families judge the loss as a whole."""
 
+ROLES = {"policy": "advantage", "entropy": "entropy"}
+"""What only this term of a loss depends on: how the loss moves with it tells the term from all others."""
 
-def is_cured(case: Case, page: Page, variant: str, trial: Judged) -> bool:
-    """Whether the rule that was violated is content, and the loss still does what it claimed to do."""
+
+def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) -> bool:
+    """Whether the rule that was violated is content, and the loss still does what it claimed to do.
+
+    It is the first of those that the finding explains.
+    """
+    page = case.page(explained[0])
     try:
         if judged(trial, page).status is Status.FLAGGED:
             return False
@@ -56,16 +65,21 @@ def is_cured(case: Case, page: Page, variant: str, trial: Judged) -> bool:
     before = case.subjects[variant]
     if page.rule.code in RARE - SEVERAL_CURES and not alike(behaviour(before), behaviour(trial), GUARDED):
         return False
-    return _claims(before) <= _claims(trial) and not _changed_elsewhere(before, trial, page)
+    return _claims(before) <= _claims(trial) and not _changed_elsewhere(
+        before, trial, [case.page(code) for code in explained]
+    )
 
 
-def _changed_elsewhere(before: Judged, after: Judged, page: Page) -> bool:
-    """Whether the profile changed in a term that the rule does not judge."""
-    own = TERMS.get(page.rule.family)
-    if own is None or not isinstance(before, Subject) or not isinstance(after, Subject):
+def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> bool:
+    """Whether the profile changed in a term that none of the rules judges."""
+    if pages[0].rule.family not in TERMS or not isinstance(before, Subject) or not isinstance(after, Subject):
         return False
     was, now = _profile(before), _profile(after)
-    return any(was[name] != now.get(name) for name in was if not name.startswith(own))
+    own = tuple(TERMS[page.rule.family] for page in pages if page.rule.family in TERMS)
+    others = [role for term, role in ROLES.items() if term not in own and role in before.available]
+    return any(was[name] != now.get(name) for name in was if not name.startswith(own)) or any(
+        not alike([part_of(before, role)], [part_of(after, role)]) for role in others
+    )
 
 
 def _profile(subject: Subject) -> dict[str, object]:
@@ -77,7 +91,7 @@ def _profile(subject: Subject) -> dict[str, object]:
     facts: dict[str, object] = {name: f"{value:.5g}" for name, value in (profile.coefficients or {}).items()}
     facts |= {f"policy {name}": getattr(profile, name) for name in ("surrogate", "normalisation")}
     facts |= {f"policy {name}": _digits(getattr(profile, name)) for name in ("clip", "dual_clip", "clamp")}
-    return facts | {"reduction": profile.reduction}
+    return facts | {"policy reduction": profile.reduction}
 
 
 def _digits(value: object) -> object:
@@ -107,7 +121,7 @@ def harm(case: Case, variant: str, trial: Judged, explained: Sequence[str]) -> H
         if code == own.rule.code or (before is Status.FLAGGED and not _is_related(page, own)):
             continue
         after = said(trial, page)
-        if after.status is Status.FLAGGED and _was_hidden(code, before, after):
+        if after.status is Status.FLAGGED and _was_hidden(own, code, before, after):
             uncovered.append(code)
         elif _is_broken(before, after):
             return Harm(code)
@@ -121,9 +135,10 @@ def _is_broken(before: Status, after: Verdict) -> bool:
     return after.status is Status.FLAGGED and (before is Status.PASSED or after.severity <= Severity.SERIOUS)
 
 
-def _was_hidden(code: str, before: Status, after: Verdict) -> bool:
-    """Whether a hazard was there all along, behind the fault."""
-    return code in UNCOVERED and (before is Status.SKIPPED or after.severity is Severity.POTENTIAL)
+def _was_hidden(own: Page, code: str, before: Status, after: Verdict) -> bool:
+    """Whether a hazard was there all along, behind the fault: one that mixes samples hides what a single one does."""
+    is_potential = after.severity is Severity.POTENTIAL
+    return code in HIDDEN and (before is Status.SKIPPED or is_potential or own.rule.family == "shape")
 
 
 def _is_related(page: Page, own: Page) -> bool:

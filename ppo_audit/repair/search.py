@@ -13,7 +13,7 @@ from ppo_audit.findings import Choice, Edit, Finding, Fix, Replacement, Severity
 from ppo_audit.journal import Journal, repair_stage
 from ppo_audit.repair.behaviour import Computed, alike, behaviour
 from ppo_audit.repair.change import applied, diff, digest_of
-from ppo_audit.repair.judging import UNCOVERED, changes, harm, is_cured, price
+from ppo_audit.repair.judging import UNCOVERED, Harm, changes, harm, is_cured, price
 from ppo_audit.repair.reproduction import reproduction
 from ppo_audit.repair.slips import PLAIN, Slip, forms, slips
 from ppo_audit.repair.source import Source, Spot
@@ -112,11 +112,21 @@ def _cures(finding: Finding, case: Case, variant: str, source: Source, trials: i
         cure = _tried(candidate, finding, case, variant, source)
         if cure is None or any(alike(cure.computes, other.computes) for other in found):
             continue
-        done = harm(case, variant, cure.trial, (finding.rule, *finding.also))
+        done = _harm(cure, finding, case, variant, source)
         if done.broken is None:
             last = tried + OTHERS if last is None else last
             found.append(replace(cure, slip=slip, uncovered=done.uncovered))
     return [cure for cure in found[:MOST_CHOICES] if _holds(cure, finding, case, variant, source)]
+
+
+def _harm(cure: Cure, finding: Finding, case: Case, variant: str, source: Source) -> Harm:
+    """What a cure breaks. With a mask the target is opened anew to be sure: a fault may have hidden its polarity."""
+    explained = (finding.rule, *finding.also)
+    done = harm(case, variant, cure.trial, explained)
+    if done.broken is None or "mask" not in getattr(cure.trial, "available", ()):
+        return done
+    afresh = opened(case, source.file, cure.candidate.text).get(variant)
+    return done if afresh is None else harm(case, variant, afresh, explained)
 
 
 def _is_tidy(candidate: Candidate, source: Source, line: int) -> bool:
@@ -205,7 +215,7 @@ def _compiles(text: str) -> bool:
 
 def _tried(candidate: Candidate, finding: Finding, case: Case, variant: str, source: Source) -> Cure | None:
     trial = glimpsed(case, variant, source.file, candidate.text)
-    if trial is None or not is_cured(case, case.page(finding.rule), variant, trial):
+    if trial is None or not is_cured(case, (finding.rule, *finding.also), variant, trial):
         return None
     if finding.location is None or not _is_tidy(candidate, source, finding.location.line):
         return None

@@ -190,7 +190,7 @@ class Source:
 
     def _names(self, function: cst.CSTNode, statement: cst.CSTNode) -> tuple[str, ...]:
         """Parameters, paths that the function reads, and what it has assigned before the statement."""
-        found: dict[str, None] = {}
+        found: dict[str, None] = dict.fromkeys(self._enclosed(function))
         end = self._places[statement].start
         for node in _walk(function):
             if isinstance(node, cst.Param):
@@ -200,6 +200,14 @@ class Source:
             elif isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and not self._is_called(node):
                 found[f"{node.value.value}.{node.attr.value}"] = None
         return tuple(name for name in found if name.partition(".")[0] not in MODULES and name != "self")
+
+    def _enclosed(self, function: cst.CSTNode) -> Iterator[str]:
+        """The parameters of the functions around one."""
+        while not isinstance(function, cst.Module):
+            function = self._parents[function]
+            if isinstance(function, cst.FunctionDef):
+                parameters = function.params
+                yield from (each.name.value for each in (*parameters.params, *parameters.kwonly_params))
 
     def _is_called(self, node: cst.CSTNode) -> bool:
         parent = self._parents[node]

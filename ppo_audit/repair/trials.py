@@ -99,7 +99,9 @@ def glimpsed(case: Case, variant: str, file: str, text: str) -> Judged | None:
         with in_place_of(file, text, case.spec):
             if isinstance(before, Returns | Credit):
                 return before.trial(case.function())
-            if isinstance(before, Subject) and not before.cuts and call_of(before) is not None:
+            # Which way round a mask is read may be what the edit changes: then it has to be measured anew.
+            is_plain = isinstance(before, Subject) and not before.cuts and before.layout.mask_keeps
+            if isinstance(before, Subject) and is_plain and call_of(before) is not None:
                 return _called(before, case.function())
     except Exception:  # an edit may break the target in any way; then it is no cure
         return None

@@ -11,10 +11,10 @@ Slip = Callable[[Spot], Iterator[str]]
 
 SIGNS = (arithmetic.swapped, arithmetic.signs)
 BOUNDS = (calls.extrema, forms.clip_around_one, forms.bounds)
-CLIP = (*BOUNDS, forms.factor_inside, forms.clamp_of_factor)
+CLIP = (*BOUNDS, forms.factor_inside, forms.clamp_of_factor, forms.clamped)
 PAIR = (names.renamed, names.extremum_of_two, forms.pessimistic)
 FLOW = (names.constant, calls.unwrapped, names.renamed)
-PADDING = (shapes.masked, shapes.counted)
+PADDING = (shapes.kept, shapes.masked, shapes.counted)
 SHAPES = (shapes.flattened, shapes.without_keepdim, names.elementwise)
 FINITE = (shapes.positive, shapes.one_sample)
 SPREAD = (calls.functions, arithmetic.regrouped, arithmetic.powers, forms.centred, names.renamed)
@@ -59,7 +59,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO102": (*CLIP, *PAIR),
     "PPO103": (*CLIP, *PAIR),
     "PPO104": (*SIGNS, calls.extrema, calls.detached, names.elementwise),
-    "PPO105": (forms.exponential, calls.functions),
+    "PPO105": (forms.exponential, calls.functions, shapes.kept, names.renamed),
     "PPO106": (
         calls.extrema,
         forms.clip_around_one,
@@ -73,22 +73,36 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO109": (calls.unwrapped,),
     "PPO110": (names.elementwise, *CLIP),
     "PPO111": (calls.reductions, arithmetic.dropped, names.renamed),
+    "PPO113": (*PADDING, calls.reductions),
     "PPO201": (names.renamed, forms.group_means),
     "PPO202": FINITE,
     "PPO203": SPREAD,
     "PPO204": (names.renamed,),
     "PPO205": PADDING,
     "PPO206": (names.renamed_throughout, arithmetic.dropped, names.renamed),
-    "PPO301": (*SIGNS, forms.raw, names.renamed, calls.unwrapped, arithmetic.dropped),
-    "PPO302": (calls.extrema, names.extremum_of_two, names.renamed, calls.unwrapped),
+    "PPO301": (*SIGNS, arithmetic.squared, forms.raw, names.renamed, calls.unwrapped, arithmetic.dropped),
+    "PPO302": (calls.extrema, arithmetic.squared, names.extremum_of_two, names.renamed, calls.unwrapped),
     "PPO303": (forms.radius_of_values, names.renamed, forms.bounds),
     "PPO304": (calls.unwrapped,),
-    "PPO305": (arithmetic.dropped, arithmetic.factors, names.renamed_throughout, names.renamed),
+    "PPO305": (
+        names.exchanged_numbers,
+        arithmetic.dropped,
+        arithmetic.factors,
+        names.renamed_throughout,
+        names.renamed,
+    ),
     "PPO306": (names.renamed_throughout, names.renamed),
     "PPO401": (*SIGNS, calls.unwrapped),
     "PPO402": (calls.reductions, calls.reduced),
     "PPO403": (*SIGNS, calls.unwrapped, arithmetic.dropped, calls.reductions, names.renamed),
-    "PPO404": (arithmetic.dropped, arithmetic.powers, arithmetic.factors, arithmetic.summands, names.renamed),
+    "PPO404": (
+        names.exchanged_numbers,
+        arithmetic.dropped,
+        arithmetic.powers,
+        arithmetic.summands,
+        arithmetic.factors,
+        names.renamed,
+    ),
     "PPO411": (*SIGNS, arithmetic.halves, arithmetic.doubled, forms.estimator),
     "PPO412": (*SIGNS, arithmetic.halves, calls.reductions, forms.estimator),
     "PPO413": SIGNS,
@@ -110,7 +124,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO702": (forms.centred,),
     "PPO703": (forms.stable_log,),
     "PPO704": (forms.stable_log,),
-    "PPO801": (arithmetic.halves, forms.centred),
+    "PPO801": (arithmetic.counts, arithmetic.halves, forms.centred),
     "PPO802": (forms.group_means, calls.functions),
     "PPO803": FINITE,
     "PPO805": SPREAD,

@@ -76,12 +76,24 @@ def summands(spot: Spot) -> Iterator[str]:
     """A summand that was forgotten: what nothing reads, with a coefficient or without."""
     if not is_whole(spot):
         return
-    for name in spot.unused:
-        yield f"{spot.text} + {name}"
-        yield f"{spot.text} - {name}"
-        for factor in spot.scope.scalars:
-            yield f"{spot.text} + {factor} * {name}"
-            yield f"{spot.text} - {factor} * {name}"
+    scalars = sorted(spot.scope.scalars, key=lambda name: name not in spot.unused)
+    for name in (each for each in spot.unused if each not in scalars):
+        terms = [f"{factor} * {name}{mean}" for factor in scalars for mean in (".mean()", "")]
+        for term in (*terms, name):
+            yield f"{spot.text} - {term}"
+            yield f"{spot.text} + {term}"
+
+
+def counts(spot: Spot) -> Iterator[str]:
+    """One less than a number that is divided by."""
+    parent = spot.parent
+    is_denominator = (
+        isinstance(parent, cst.BinaryOperation)
+        and isinstance(parent.operator, cst.Divide)
+        and parent.right is spot.node
+    )
+    if is_denominator and isinstance(spot.node, (*LEAVES, cst.Call)):
+        yield f"{spot.text} - 1"
 
 
 def powers(spot: Spot) -> Iterator[str]:
@@ -94,6 +106,13 @@ def powers(spot: Spot) -> Iterator[str]:
         yield call.subject
     if isinstance(node, (*LEAVES, cst.Call)):
         yield f"{spot.text}.sqrt()"
+
+
+def squared(spot: Spot) -> Iterator[str]:
+    """The square of a difference that is all of an assignment, or what a reduction works on."""
+    is_reduced = is_whole(spot) or isinstance(spot.parent, cst.Attribute)
+    if is_reduced and isinstance(spot.node, cst.BinaryOperation) and isinstance(spot.node.operator, cst.Subtract):
+        yield f"({spot.text}) ** 2"
 
 
 def halves(spot: Spot) -> Iterator[str]:

@@ -10,7 +10,7 @@ import libcst as cst
 from ppo_audit.repair.slips.arithmetic import parts_of
 from ppo_audit.repair.slips.called import called
 from ppo_audit.repair.slips.names import exchanged, word
-from ppo_audit.repair.source import LEAVES, Spot, tight
+from ppo_audit.repair.source import LEAVES, Spot, role_named, tight
 
 
 def clip_around_one(spot: Spot) -> Iterator[str]:
@@ -24,6 +24,18 @@ def clip_around_one(spot: Spot) -> Iterator[str]:
         yield call.text(args=_bounds(call.args, call.is_method, f"1 - {low}", f"1 + {high}"))
     for radius in (*spot.scope.of("clip_range_value"), *spot.scope.of("clip_range")):
         yield call.text(args=_bounds(call.args, call.is_method, f"-{radius}", radius))
+
+
+def clamped(spot: Spot) -> Iterator[str]:
+    """A factor, or what is chosen, within 1 - eps and 1 + eps, for every radius that is in reach."""
+    is_part = isinstance(spot.parent, cst.BinaryOperation | cst.Assign | cst.Arg)
+    if isinstance(spot.node, cst.Name) and is_part and role_named(spot.text) in (None, "ratio"):
+        lows = spot.scope.of("clip_range")
+        apart = [(low, high) for low in lows for high in spot.scope.of("clip_range_high")]
+        for low, high in (*apart, *((each, each) for each in lows)):
+            yield f"{spot.text}.clamp(1 - {low}, 1 + {high})"
+            yield f"{spot.text}.clamp(min=1 - {low})"
+            yield f"{spot.text}.clamp(max=1 + {high})"
 
 
 def _bounds(args: tuple[str, ...], is_method: bool, low: str, high: str) -> tuple[str, ...]:

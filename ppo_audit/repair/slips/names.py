@@ -38,18 +38,35 @@ def likest(text: str, others: Sequence[str]) -> list[str]:
 
 
 def renamed_throughout(spot: Spot) -> Iterator[str]:
-    """A name that stands several times in the line, another one everywhere; two names exchanged."""
+    """A name that stands several times in the line, another one everywhere; two names exchanged.
+
+    First what nothing reads yet, then numbers exchanged; numbers never for tensors.
+    """
     if not is_whole(spot):
         return
     found = dict.fromkeys(re.findall(r"[A-Za-z_][\w.]*(?!\w*\()", spot.text))
     here = [name for name in found if name in spot.scope.names]
-    for one in here:
-        for other in here:
-            if one < other:
-                yield exchanged(spot.text, one, other)
-    for one in here:
-        if len(re.findall(word(one), spot.text)) > 1:
-            yield from (re.sub(word(one), other, spot.text) for other in spot.scope.names if other != one)
+    several = [name for name in here if len(re.findall(word(name), spot.text)) > 1]
+    yield from (
+        re.sub(word(one), other, spot.text) for one in several for other in spot.unused if _alike(spot, one, other)
+    )
+    pairs = [(one, other) for one in here for other in here if one < other and _alike(spot, one, other)]
+    yield from (exchanged(spot.text, *pair) for pair in sorted(pairs, key=lambda pair: pair[0] in spot.scope.tensors))
+    for one in several:
+        others = (other for other in spot.scope.names if other != one and _alike(spot, one, other))
+        yield from (re.sub(word(one), other, spot.text) for other in others)
+
+
+def _alike(spot: Spot, one: str, other: str) -> bool:
+    """Whether both names are numbers, or neither is."""
+    return (one in spot.scope.scalars) == (other in spot.scope.scalars)
+
+
+def exchanged_numbers(spot: Spot) -> Iterator[str]:
+    """Two coefficients exchanged."""
+    if is_whole(spot):
+        here = [name for name in spot.scope.scalars if re.search(word(name), spot.text)]
+        yield from (exchanged(spot.text, one, other) for one in here for other in here if one < other)
 
 
 def exchanged(text: str, one: str, other: str) -> str:

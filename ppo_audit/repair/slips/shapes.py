@@ -36,6 +36,17 @@ def without_keepdim(spot: Spot) -> Iterator[str]:
                 yield call.text(args=tuple(each for each in call.args if each is not argument))
 
 
+def kept(spot: Spot) -> Iterator[str]:
+    """A mask as it is, where it is turned round."""
+    node = spot.node
+    if isinstance(node, cst.BinaryOperation) and spot.code(node.left) in ("1", "1.0"):
+        inner = spot.code(node.right)
+        if inner in spot.scope.masks or "mask" in inner or "valid" in inner:
+            yield inner
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.BitInvert):
+        yield spot.code(node.expression)
+
+
 def masked(spot: Spot) -> Iterator[str]:
     """A mask before a sum; a mean over what is valid."""
     call = called(spot)
