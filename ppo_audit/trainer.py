@@ -116,11 +116,7 @@ def _expect_names(spec: str, session: Session[Program], named: Named) -> None:
 def record() -> Iterator[Session[Program]]:
     """Record the losses of the block, for `audit`. The block runs to its end; the recording may end before."""
     session = Session(verified_program, observed, is_whole=False)
-
-    def pause() -> None:
-        session.recorder.is_paused = True
-
-    with recording(session, pause):
+    with recording(session, session.end):
         yield session
 
 
@@ -202,10 +198,11 @@ def lift_call(spec: str, function: Callable[..., Any], make_inputs: Callable[[],
         programs.append(verified_program(capture))
         return programs[-1]
 
-    ((_, subject), *_) = subjects_of(spec, record_run(start, spec, lifted, observed), settings.seed)
-    program = programs[0]
-    memories = read_by(program, tuple(changed))
-    written = {f"memory:{memory.name}": op for memory in memories if (op := writer(program.trace, memory))}
+    session = record_run(start, spec, lifted, observed)
+    ((_, subject), *_) = subjects_of(spec, session, settings.seed)
+    memories = read_by(programs[0], tuple(changed))
+    whole = session.recorder.trace  # what is written after it was read is no part of the loss
+    written = {f"memory:{memory.name}": op for memory in memories if (op := writer(whole, memory))}
     remembered = {memory.name: (memory.before, memory.after) for memory in memories}
     origins = {**subject.origins, **written}
     return dataclasses.replace(subject, kind="loss", remembered=remembered, origins=origins)

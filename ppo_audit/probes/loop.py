@@ -12,10 +12,10 @@ import torch
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location
 from ppo_audit.locate.source import location_of
-from ppo_audit.recording.graph import backward_slice, plain, producers
+from ppo_audit.recording.graph import backward_slice, is_parameter, plain, producers
 from ppo_audit.recording.loop import Loop, Minibatch, Passed, Stepped, first_repeat
 from ppo_audit.recording.trace import Op, Trace, is_in_place
-from ppo_audit.subjects.functionals import LAYERS, is_parameter
+from ppo_audit.subjects.functionals import LAYERS
 from ppo_audit.subjects.subject import Subject, gradient_of
 
 MOVES = frozenset(

@@ -16,6 +16,7 @@ DEPTH = 3
 MOST_ELEMENTS = 1_000_000
 MOST_THINGS = 2_000
 NUMERIC = (int, float, numpy.ndarray, numpy.number, torch.Tensor)
+RECORDER = __package__
 PLAIN = (str, bytes, int, float, bool, type(None), type)
 
 
@@ -56,7 +57,8 @@ def _inner(path: str, items: Mapping[Any, Any], depth: int, met: set[int]) -> It
 
 def _fields(thing: Any) -> Mapping[Any, Any]:
     """What an object or mapping of the target holds by name; modules of Python, arrays and networks hold nothing."""
-    if isinstance(thing, torch.Tensor | numpy.ndarray) or type(thing).__module__ in ("builtins", "types"):
+    module = type(thing).__module__
+    if isinstance(thing, torch.Tensor | numpy.ndarray) or module in ("builtins", "types") or module.startswith(RECORDER):
         return thing if isinstance(thing, dict) else {}
     if isinstance(thing, Mapping):
         return dict(thing)

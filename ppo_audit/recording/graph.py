@@ -51,6 +51,14 @@ def substitute(op: Op, replacements: Mapping[int, torch.Tensor]) -> Any:
     return op.func(*args, **kwargs)
 
 
+def is_parameter(tensor: torch.Tensor) -> bool:
+    """A leaf of autograd, or a view of parameters that was overwritten, which autograd does not even let us ask."""
+    try:
+        return tensor.requires_grad and tensor.is_leaf
+    except RuntimeError:
+        return True
+
+
 def producers(trace: Trace) -> dict[int, Op]:
     return {number: op for op in trace.ops for number in op.outputs}
 

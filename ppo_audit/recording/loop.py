@@ -184,8 +184,9 @@ class Watcher:
 
     def meet_those_built_before(self) -> None:
         """Optimizers that were there when the recording began."""
-        for thing in gc.get_objects():
-            if issubclass(type(thing), torch.optim.Optimizer) and hasattr(thing, "param_groups"):
+        kinds = _kinds(torch.optim.Optimizer)
+        for thing in [each for each in gc.get_objects() if type(each) in kinds]:
+            if hasattr(thing, "param_groups"):
                 self.ledger(thing, None)
 
     def ledger(self, optimizer: torch.optim.Optimizer, place: Site | None) -> Ledger:
@@ -237,6 +238,11 @@ class Watcher:
             any(tensor.dtype in HALVES for tensor in first.tensors),
             is_whole,
         )
+
+
+def _kinds(kind: type) -> set[type]:
+    """A class and all that inherit from it."""
+    return {kind}.union(*map(_kinds, kind.__subclasses__()))
 
 
 def held_by(optimizer: torch.optim.Optimizer) -> frozenset[int]:

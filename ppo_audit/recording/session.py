@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import sys
 from collections import deque
@@ -20,7 +21,8 @@ from torch.overrides import _get_current_function_mode_stack
 
 from ppo_audit.errors import UsageError
 from ppo_audit.recording.frames import held
-from ppo_audit.recording.graph import parameters_of, producers
+from ppo_audit.recording.graph import parameters_of
+from ppo_audit.recording.history import History, since
 from ppo_audit.recording.loop import Minibatch, Seen, Watcher, first_repeat, site_of_frame
 from ppo_audit.recording.trace import OWN_FOLDER, TORCH_FOLDERS, Recorder, Trace, Whole
 from ppo_audit.targets.resolve import describe
@@ -43,6 +45,10 @@ SHARE_OF_A_LOSS, SLACK = 4, 100
 
 SEGMENTS = 4
 """Calls of `backward` that the recording reaches back: several losses may be computed before the first of them."""
+
+
+FULL_COLLECTION = 1000
+"""Collections of middle-aged garbage between full ones, as long as a recording grows; Python's own number is 10."""
 
 
 class Stop(BaseException):
@@ -88,8 +94,10 @@ class Session(Generic[T]):
     look: Callable[[Capture], Seen | None]
     recorder: Recorder = field(default_factory=Recorder)
     watcher: Watcher = field(default_factory=Watcher)
+    history: History | None = field(default=None, repr=False)
     losses: dict[Hashable, Loss[T]] = field(default_factory=dict)
     marks: deque[int] = field(default_factory=deque)
+    start: int = 0
     idle: int = 0
     work: int = 0
     in_steps: int = 0
@@ -113,23 +121,32 @@ class Session(Generic[T]):
         """
         with _recording(self.recorder):
             total = _total(tensors, gradients)
-        trace = self.recorder.trace
-        identity = _identity(trace, total, frame)
+        trace, history = self.recorder.trace, self._history()
+        identity = _identity(history, total, frame)
         found = self.losses.setdefault(identity, Loss(_place(frame)))
         self.idle = self.idle + 1 if found.is_full else 0
         reached = parameters_of(total)
         with torch._C.DisableTorchFunction():
             self.watcher.passes(identity, reached, frame, not is_handed_out)
         self._measure_pause(trace)
-        if not found.is_full:
-            found.reached.update(map(id, reached))
+        if self.is_awaiting or not found.is_full:
             by_name = _by_name(frame)
-            self.names |= dict.fromkeys(by_name)
             names = {id(tensor): name for name, tensor in reversed(by_name.items())}
-            self._examine(found, Capture(total, trace.copy(), names, is_handed_out, by_name))
-        if self.is_awaiting:
-            self._look(identity, Capture(total, trace, {}, is_handed_out, _by_name(frame)), frame)
+            made_of = history.slice(trace.value_of(total), self.start)
+            capture = Capture(total, made_of, names, is_handed_out, by_name)
+            if not found.is_full:
+                found.reached.update(map(id, reached))
+                self.names |= dict.fromkeys(by_name)
+                self._examine(found, capture)
+            if self.is_awaiting:
+                self._look(identity, capture, frame)
         self._forget()
+
+    def _history(self) -> History:
+        """The recording, indexed as far as it was looked at."""
+        if self.history is None or self.history.trace is not self.recorder.trace:
+            self.history = History(self.recorder.trace)
+        return self.history
 
     def _look(self, identity: Hashable, capture: Capture, frame: FrameType) -> None:
         """Keep who the samples are and what the roles hold."""
@@ -145,7 +162,7 @@ class Session(Generic[T]):
             moment = len(self.watcher.events) - 1
             self.watcher.minibatches.append(Minibatch(identity, moment, *seen))
             if "log_prob" in seen.roles and self.watcher.first is None:
-                self.watcher.first = capture.trace.copy()
+                self.watcher.first = self.recorder.trace.copy()
                 self.watcher.arrays, self.watcher.names = held(frame)
 
     def _measure_pause(self, trace: Trace) -> None:
@@ -166,6 +183,7 @@ class Session(Generic[T]):
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimizer has made a step; its own operations are no part of a rollout."""
+        self.recorder.is_aside = False
         before, self.in_steps = self.in_steps, self.in_steps + len(self.recorder.trace.ops)
         if self.recorder.limit is not None:
             self.recorder.limit += self.in_steps - before
@@ -185,14 +203,23 @@ class Session(Generic[T]):
             self.is_busy = False
 
     def _forget(self) -> None:
-        """Drop what was recorded before the last few calls of `backward`."""
-        self.marks.append(len(self.recorder.trace.ops))
+        """Drop what was recorded before the last few calls of `backward`, once that is most of it."""
+        recorded = len(self.recorder.trace.ops)
+        self.marks.append(recorded)
         if len(self.marks) > SEGMENTS:
-            cut = self.marks.popleft()
-            self.recorder.trace = self.recorder.trace.since(cut)
-            self.marks = deque(mark - cut for mark in self.marks)
-            if self.recorder.limit is not None:
-                self.recorder.limit -= cut
+            self.start = self.marks.popleft()
+        if 2 * self.start < recorded or not self.start:
+            return
+        self.recorder.trace = since(self.recorder.trace, self.start)
+        self.marks = deque(mark - self.start for mark in self.marks)
+        if self.recorder.limit is not None:
+            self.recorder.limit -= self.start
+        self.start = 0
+
+    def end(self) -> None:
+        """Nothing more is wanted: the recording is let go, and the target goes on as if there had been none."""
+        self.recorder.is_paused = True
+        self.recorder.trace, self.history = Trace(), None
 
     @property
     def has_losses(self) -> bool:
@@ -252,14 +279,29 @@ def recording(session: Session[T], when_enough: Callable[[], None]) -> Iterator[
     session.watcher.meet_those_built_before()
     session.recorder.when_reached = lambda: when_enough() if session.has_losses and session.marks else None
     with contextlib.ExitStack() as stack:
-        for owner, name, replacement in (*_seen_passes(session, when_enough), *_seen_changes(session)):
+        for owner, name, replacement in (*_seen_passes(session, when_enough, stack.close), *_seen_changes(session)):
             stack.enter_context(mock.patch.object(owner, name, replacement))
         before = register_optimizer_step_pre_hook(_before_step(session))
         stack.callback(before.remove)
         after = register_optimizer_step_post_hook(_after_step(session))
         stack.callback(after.remove)
-        stack.enter_context(session.recorder)
+        stack.enter_context(_few_full_collections())
+        session.recorder.__enter__()
+        stack.callback(session.recorder.leave)
         yield
+
+
+@contextlib.contextmanager
+def _few_full_collections() -> Iterator[None]:
+    """Young garbage is collected as ever; a full collection walks through all of the recording, which is none."""
+    before = gc.get_threshold()
+    gc.set_threshold(*before[:2], max(before[2], FULL_COLLECTION))
+    during = gc.get_threshold()
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == during:
+            gc.set_threshold(*before)
 
 
 Patch = tuple[Any, str, Any]
@@ -269,12 +311,15 @@ def _is_listening(session: Session[Any]) -> bool:
     return not session.is_busy and not session.recorder.is_paused
 
 
-def _seen_passes(session: Session[T], when_enough: Callable[[], None]) -> Iterator[Patch]:
-    """The two ways to compute gradients."""
+def _seen_passes(session: Session[T], when_enough: Callable[[], None], put_back: Callable[[], None]) -> Iterator[Patch]:
+    """The two ways to compute gradients, put back where they were at the first call that is of no use."""
     backward, grad = torch.autograd.backward, torch.autograd.grad
 
     def see(tensors: Any, gradients: Any, frame: FrameType, is_handed_out: bool) -> None:
-        if _is_listening(session):
+        if session.recorder.is_paused:
+            if session.recorder.leave():
+                put_back()
+        elif _is_listening(session):
             starts = _as_list(tensors)
             session.see(starts, _as_list(gradients) or [None] * len(starts), frame, is_handed_out)
             if session.has_enough:
@@ -336,8 +381,13 @@ def _recorded_apply(session: Session[Any]) -> Callable[..., Any]:
 
 def _before_step(session: Session[T]) -> Callable[..., None]:
     def before(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        if _is_listening(session):
+        if session.recorder.is_paused:
+            session.recorder.leave()
+        elif _is_listening(session):
             session.steps(optimizer, sys._getframe(1))
+            has_closure = any(each is not None for each in (*args[1:], *kwargs.values()))
+            is_plain = type(optimizer).__module__.startswith(torch.optim.__name__) and not has_closure
+            session.recorder.is_aside = is_plain  # it computes no loss, and parameters are where a loss begins
 
     return before
 
@@ -372,10 +422,10 @@ def _total(tensors: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | N
     return sum(weighted[1:], start=weighted[0])
 
 
-def _identity(trace: Trace, total: torch.Tensor, frame: FrameType | None) -> Hashable:
+def _identity(history: History, total: torch.Tensor, frame: FrameType | None) -> Hashable:
     """What made the loss and the calls that lead to its `backward`: the same for each minibatch."""
-    number = trace.find(total)
-    maker = None if number is None else producers(trace).get(number)
+    number = history.trace.find(total)
+    maker = None if number is None else history.maker(number)
     calls = []
     while frame is not None:
         calls.append((id(frame.f_code), frame.f_lasti))

@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._pytree import tree_leaves
 
 TORCH_FOLDERS = tuple(f"{folder}{os.sep}" for folder in torch.__path__)  # not torchrl, which lies beside it
@@ -112,8 +112,9 @@ class Trace:
     reads: list[Read] = field(default_factory=list)
     tensors: list[torch.Tensor] = field(default_factory=list)
     current: dict[int, int] = field(default_factory=dict)
-    _lying: dict[int, dict[int, torch.Tensor]] | None = field(default=None, repr=False, compare=False)
-    """Known tensors by where their numbers lie, made when first asked for: a rollout writes thousands of times."""
+    _lying: dict[int | None, dict[int, torch.Tensor]] = field(default_factory=dict, repr=False, compare=False)
+    """Known tensors by where their numbers lie, as far as asked for: a rollout writes thousands of times."""
+    _noted: int = field(default=0, repr=False, compare=False)
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The number of the tensor's present content; a tensor never seen before becomes a leaf."""
@@ -129,52 +130,35 @@ class Trace:
     def aliases(self, tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         """Known tensors on the same storage, which an in-place write changes too."""
         pointer = _memory(tensor)
-        if self._lying is None:
-            self._lying = {}
-            for number in self.current.values():
-                self._note(self.tensors[number])
-        known = () if pointer is None else tuple(self._lying.get(pointer, {}).values())
-        for other in known:
-            if other is not tensor and self.current.get(id(other)) is not None and _memory(other) == pointer:
+        if pointer is None:
+            return
+        for known in self.tensors[self._noted :]:
+            self._lying.setdefault(_memory(known), {})[id(known)] = known
+        self._noted = len(self.tensors)
+        for other in tuple(self._lying.get(pointer, {}).values()):
+            if other is not tensor and id(other) in self.current and _memory(other) == pointer:
                 yield other
-
-    def _note(self, tensor: torch.Tensor) -> None:
-        pointer = _memory(tensor) if self._lying is not None else None
-        if self._lying is not None and pointer is not None:
-            self._lying.setdefault(pointer, {})[id(tensor)] = tensor
 
     def clear(self) -> None:
         self.ops.clear()
         self.reads.clear()
         self.tensors.clear()
         self.current.clear()
-        self._lying = None
+        self._lying.clear()
+        self._noted = 0
 
     def copy(self) -> Trace:
         """The recording as it is now; what is recorded later does not enter it."""
         return Trace(list(self.ops), list(self.reads), list(self.tensors), dict(self.current))
 
-    def since(self, start: int) -> Trace:
-        """The operations from the one with this index on, their values numbered anew in the same order."""
-        ops = self.ops[start:]
-        kept = sorted({number for op in ops for number in (*op.inputs, *op.outputs)})
-        fresh = {number: index for index, number in enumerate(kept)}
-        renumbered = [
-            replace(op, inputs=tuple(fresh[n] for n in op.inputs), outputs=tuple(fresh[n] for n in op.outputs))
-            for op in ops
-        ]
-        return Trace(
-            renumbered,
-            [read._replace(value=fresh[read.value], at=read.at - start) for read in self.reads if read.value in fresh],
-            [self.tensors[number] for number in kept],
-            {key: fresh[number] for key, number in self.current.items() if number in fresh},
-        )
-
     def _new(self, tensor: torch.Tensor) -> int:
         self.tensors.append(tensor)
         self.current[id(tensor)] = len(self.tensors) - 1
-        self._note(tensor)
         return len(self.tensors) - 1
+
+
+NOTHING: dict[str, Any] = {}
+"""The keyword arguments of most calls."""
 
 
 class Recorder(TorchFunctionMode):
@@ -191,44 +175,58 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.trace = Trace()
         self.is_paused = False
+        self.is_aside = False
+        self.has_left = False
         self.limit: int | None = None
         self.when_reached: Callable[[], object] = lambda: None
         self.interventions, self.placed = interventions or {}, placed or {}
         self._occurrences: dict[tuple[str, str, int, str], int] = {}
 
+    def leave(self) -> bool:
+        """See no more operations, and cost nothing; whether it has come to that.
+
+        It has to wait while a call that it handles is under way, or a mode is active that was entered later.
+        """
+        self.is_paused = True
+        if not self.has_left and _get_current_function_mode_stack()[-1:] == [self]:
+            self.has_left = True
+            self.__exit__(None, None, None)
+        return self.has_left
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
-        if self.is_paused:
+        kwargs = kwargs or NOTHING
+        if self.is_paused or self.is_aside:
             return func(*args, **kwargs)
-        if self.limit is not None and len(self.trace.ops) > self.limit:
+        trace = self.trace
+        if self.limit is not None and len(trace.ops) > self.limit:
             self.limit = None
             self.when_reached()
         frame, via = _calling_frame(sys._getframe(1))
-        name = name_of(func)
+        call = _call_of(func, frame)
+        name, site = call.name, call.site
         via = None if via == name else via  # a method that torch writes in Python calls itself
-        key = self._key(frame, name)
+        key = self._key(call.place)
         edit = chosen(self.interventions, key) if self.interventions else None
         if edit is not None and key not in self.placed:
-            return self._replaced(edit, key, frame, (func, args, kwargs))
-        inputs = tuple(self.trace.value_of(leaf) for leaf in tensors_in((args, kwargs)))
+            return self._replaced(edit, key, site, (func, args, kwargs))
+        inputs = tuple([trace.value_of(leaf) for leaf in _tensors(args, kwargs)])
         grad_enabled = torch.is_grad_enabled()
         replacement = self.placed.get(key)
         out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
-        site = site_of(frame.f_code, frame.f_lasti) if frame else None
-        if name in READS:
-            self.trace.reads.extend(Read(name, value, site, via is None, len(self.trace.ops)) for value in inputs[:1])
-        outputs = self._written(name, args, kwargs, out)
+        if call.is_read and inputs:
+            trace.reads.append(Read(name, inputs[0], site, via is None, len(trace.ops)))
+        outputs = self._written(call.writes, args, kwargs, out)
         if outputs:
-            self.trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
+            trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
         return out
 
     def _replaced(
         self,
         edit: Intervention,
         key: OpKey,
-        frame: FrameType | None,
+        site: Site | None,
         call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]],
     ) -> Any:
         """What the intervention returns; the operation that made it is recorded as the call that it replaces."""
@@ -237,24 +235,23 @@ class Recorder(TorchFunctionMode):
             out = edit(*call)
         made = self.trace.ops[before:][-1:]
         if made and isinstance(out, torch.Tensor) and self.trace.find(out) in made[0].outputs:
-            site = site_of(frame.f_code, frame.f_lasti) if frame else None
             self.trace.ops[-1] = replace(made[0], key=key, site=site)
         return out
 
-    def _key(self, frame: FrameType | None, name: str) -> OpKey:
-        place = (
-            (frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lasti, name) if frame else ("", "", 0, name)
-        )
+    def _key(self, place: tuple[str, str, int, str]) -> OpKey:
         occurrence = self._occurrences.get(place, 0)
         self._occurrences[place] = occurrence + 1
         return OpKey(*place, occurrence)
 
-    def _written(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[int, ...]:
-        outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
-        mutated = args[:1] if is_in_place(name) else ()
+    def _written(self, writes: bool, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[int, ...]:
+        if type(out) is torch.Tensor and not writes and "out" not in kwargs:
+            return (self.trace.write(out),)
+        if type(out) in NO_TENSORS and not writes:
+            return ()
+        mutated = args[:1] if writes else ()
         targets = [t for t in (*mutated, kwargs.get("out")) if isinstance(t, torch.Tensor)]
         touched = [alias for target in targets for alias in self.trace.aliases(target)]
-        unique = {id(tensor): tensor for tensor in (*outputs, *targets, *touched)}
+        unique = {id(tensor): tensor for tensor in (*_tensors((out,), {}), *targets, *touched)}
         return tuple(self.trace.write(tensor) for tensor in unique.values())
 
 
@@ -279,17 +276,67 @@ def is_in_place(name: str) -> bool:
     return is_augmented or name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
 
 
-def tensors_in(tree: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+NO_TENSORS = frozenset((int, float, bool, str, type(None), type(...), torch.Size, torch.dtype, torch.device))
+
+
+def _tensors(args: Iterable[Any], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
+    """The tensors among the arguments of a call, in the order of pytrees, at a fraction of their price."""
+    found: list[torch.Tensor] = []
+    for item in (*args, *kwargs.values()) if kwargs else args:
+        kind = type(item)
+        if kind is torch.Tensor:
+            found.append(item)
+        elif kind is tuple or kind is list:
+            found.extend(_tensors(item, {}))
+        elif kind not in NO_TENSORS:
+            found.extend(leaf for leaf in tree_leaves(item) if isinstance(leaf, torch.Tensor))
+    return found
 
 
 def _calling_frame(frame: FrameType | None) -> tuple[FrameType | None, str | None]:
     """The innermost frame outside torch, and the outermost torch function between it and the operation."""
     via = None
-    while frame is not None and frame.f_code.co_filename.startswith((*TORCH_FOLDERS, OWN_FOLDER)):
+    while frame is not None and _is_inner(frame.f_code.co_filename):
         via = frame.f_code.co_name
         frame = frame.f_back
     return frame, via
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_inner(file: str) -> bool:
+    return file.startswith((*TORCH_FOLDERS, OWN_FOLDER))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function called at one place, with all that is read off it once."""
+
+    place: tuple[str, str, int, str]
+    site: Site | None
+    name: str
+    is_read: bool
+    writes: bool
+    code: CodeType | None
+    """Held, so that its identity stays unique: equal code may be of two files."""
+
+
+MOST_CALLS = 8192
+_CALLS: dict[tuple[int, int, Callable[..., Any]], Call] = {}
+
+
+def _call_of(func: Callable[..., Any], frame: FrameType | None) -> Call:
+    """What is known of a call of `func` where a frame stands."""
+    code, offset = (frame.f_code, frame.f_lasti) if frame is not None else (None, 0)
+    call = _CALLS.get((id(code), offset, func))
+    if call is None:
+        if len(_CALLS) >= MOST_CALLS:
+            _CALLS.clear()
+        name = name_of(func)
+        file, function = (code.co_filename, code.co_qualname) if code is not None else ("", "")
+        site = site_of(code, offset) if code is not None else None
+        call = Call((file, function, offset, name), site, name, name in READS, is_in_place(name), code)
+        _CALLS[id(code), offset, func] = call
+    return call
 
 
 def site_of(code: CodeType, offset: int) -> Site:

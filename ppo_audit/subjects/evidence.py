@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, bottlenecks, dependencies, operands, plain, producers
+from ppo_audit.recording.graph import (
+    NONE,
+    Roles,
+    backward_slice,
+    bottlenecks,
+    dependencies,
+    is_parameter,
+    operands,
+    plain,
+    producers,
+)
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace, Whole, is_in_place
 from ppo_audit.subjects.boundary import log_ratios
@@ -26,7 +36,6 @@ from ppo_audit.subjects.functionals import (
     divergences,
     entropies,
     functional,
-    is_parameter,
     origins,
     policy_of,
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, producers, substitute
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, is_parameter, plain, producers, substitute
 from ppo_audit.recording.trace import Op, Trace, is_in_place
 from ppo_audit.reference import categorical_entropy, categorical_kl, gaussian_entropy, gaussian_kl
 
@@ -37,14 +37,6 @@ class Policy:
     log_prob: int
     heads: frozenset[int]
     cone: tuple[int, ...] = field(repr=False)
-
-
-def is_parameter(tensor: torch.Tensor) -> bool:
-    """A leaf of autograd, or a view of parameters that was overwritten, which autograd does not even let us ask."""
-    try:
-        return tensor.requires_grad and tensor.is_leaf
-    except RuntimeError:
-        return True
 
 
 def policy_of(trace: Trace, log_prob: int) -> Policy:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import backward_slice, parameters_of
+from ppo_audit.recording.graph import backward_slice, is_parameter, parameters_of
 from ppo_audit.recording.loop import Seen
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
 from ppo_audit.subjects.evidence import Named, find_boundary
-from ppo_audit.subjects.functionals import is_parameter
 
 MADE_BY_NETWORKS = ("log_prob", "value")
 
