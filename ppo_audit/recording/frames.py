@@ -58,7 +58,11 @@ def _inner(path: str, items: Mapping[Any, Any], depth: int, met: set[int]) -> It
 def _fields(thing: Any) -> Mapping[Any, Any]:
     """What an object or mapping of the target holds by name; modules of Python, arrays and networks hold nothing."""
     module = type(thing).__module__
-    if isinstance(thing, torch.Tensor | numpy.ndarray) or module in ("builtins", "types") or module.startswith(RECORDER):
+    if (
+        isinstance(thing, torch.Tensor | numpy.ndarray)
+        or module in ("builtins", "types")
+        or module.startswith(RECORDER)
+    ):
         return thing if isinstance(thing, dict) else {}
     if isinstance(thing, Mapping):
         return dict(thing)

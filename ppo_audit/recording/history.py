@@ -107,6 +107,7 @@ def renumbered(trace: Trace, places: Sequence[int], numbers: Collection[int]) ->
     fresh = {number: index for index, number in enumerate(kept)}
     moved = lambda old: tuple([fresh[number] for number in old])
     tensors = [trace.tensors[number] for number in kept]
+    pairs = zip(tensors, kept, strict=True)
     return Trace(
         [replace(op, inputs=moved(op.inputs), outputs=moved(op.outputs)) for op in map(trace.ops.__getitem__, places)],
         [
@@ -115,5 +116,5 @@ def renumbered(trace: Trace, places: Sequence[int], numbers: Collection[int]) ->
             if read.value in fresh
         ],
         tensors,
-        {id(tensor): fresh[number] for tensor, number in zip(tensors, kept, strict=True) if trace.find(tensor) == number},
+        {id(tensor): fresh[number] for tensor, number in pairs if trace.find(tensor) == number},
     )
