@@ -79,9 +79,10 @@ def _of_tokens(subject: Subject) -> Violation | None:
 
 
 def line(advantage: torch.Tensor, effective: torch.Tensor) -> torch.Tensor:
-    """The rising line through first and last sample; falling ones are turned round, so that they fail."""
+    """The rising line through first and last sample; falling ones are turned round, and flat ones raised, to fail."""
     slope = (effective[-1] - effective[0]) / (advantage[-1] - advantage[0])
-    return effective[0] + slope.abs() * (advantage - advantage[0])
+    is_flat = bool(effective.max() - effective.min() <= 1e-9 * (1 + effective.abs().max()))
+    return effective[0] + (1.0 if is_flat else slope.abs()) * (advantage - advantage[0])
 
 
 def _expected(plain: torch.Tensor, shifted: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
