@@ -16,7 +16,7 @@ def test_leaving_each_fault_out_most_of_those_named_are_named_rightly():
     said = [(each, found) for each, found in left_out if found is not None and found.is_clear]
     right = sum(found.slip == each.slip for each, found in said)
     assert len(known) >= 280
-    assert len(said) / len(known) >= 0.45
+    assert len(said) / len(known) >= 0.4
     assert right / len(said) >= 0.9
 
 
@@ -35,3 +35,9 @@ def test_a_hazard_alone_is_no_slip():
 def test_without_a_margin_nothing_is_said():
     unclear = [each for each in known_faults() if not diagnosed(each.flagged, known_faults()).is_clear]
     assert with_diagnosis([finding(*unclear[0].flagged)])[0].diagnosis == ""
+
+
+def test_what_is_like_no_known_slip_is_not_named():
+    two_at_once = ("PPO201", "PPO411")
+    assert diagnosed(two_at_once, known_faults()).alike < 0.9
+    assert with_diagnosis([finding(code) for code in two_at_once])[0].diagnosis == ""
