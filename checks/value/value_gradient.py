@@ -5,8 +5,9 @@ Property.  Without clipping in play (V_old = V): d loss / d V_i = k f(V_i - R_i)
            matter.
 Why.       The critic is a regression on the target. A wrong sign drives it away, a target of another sample makes it
            predict the mean, and every advantage inherits the error. Schulman et al. 2017, arXiv:1707.06347, eq. 9.
-Applies.   Losses with a value term and a scalar critic; quantile and categorical critics have another regression. Where
-           no target is given, and the term reads the advantage and the old value, the target is their sum.
+Applies.   Losses with a value term. Of a quantile critic only the direction is judged, all quantiles on one side of the
+           target; a categorical critic has another regression. Where no target is given, and the term reads the
+           advantage and the old value, the target is their sum.
 Tested.    64 errors of both signs from 0.01 to 4, targets between -2 and 2 in shuffled order: sign, zero at zero, equal
            errors give equal gradients, proportional below 0.5, never growing slower than a bounded slope allows.
 Severity.  Critical: the critic learns the wrong thing, and with it every advantage.
@@ -23,8 +24,8 @@ RULE = Rule(
     name="value-gradient",
     family="value",
     severity=Severity.CRITICAL,
-    needs=("value", "scalar_critic"),
-    must_flag=("value_sign", "target_of_another_sample", "broadcast_values"),
+    needs=("value",),
+    must_flag=("value_sign", "quantile_value_sign", "target_of_another_sample", "broadcast_values"),
 )
 
 
@@ -38,9 +39,10 @@ def check(subject: Subject) -> Violation | None:
     size = torch.logspace(-2, 0.6, 32, dtype=torch.float64)
     error = torch.stack([size, -size]).T.flatten()
     target = torch.linspace(-2, 2, 64, dtype=torch.float64)[torch.arange(64) * 37 % 64]
-    gradient = (
-        subject.term("value").gradient("value", **_roles(subject, target + error, target)).reshape(64, -1).sum(-1)
-    )
+    entries = subject.term("value").gradient("value", **_roles(subject, target + error, target)).reshape(64, -1)
+    gradient = entries.sum(-1)
+    if "scalar_critic" not in subject.profile.claims:
+        return _of_quantiles(entries, error)
     small = error.abs() <= 0.5
     slope = float((gradient / error)[small].median())
     want = (slope if slope > 0 else 1.0) * error
@@ -56,6 +58,20 @@ def check(subject: Subject) -> Violation | None:
         error=error,
         got=gradient,
         want=want,
+    )
+
+
+def _of_quantiles(entries: torch.Tensor, error: torch.Tensor) -> Violation | None:
+    """All quantiles on one side of the target are pulled to it, none away; `entries` has shape (64, K)."""
+    total, moved = entries.sum(-1), entries.abs().sum(-1)
+    if bool((moved > 0).all()) and bool((total.abs() <= 1e-6 * moved).all()):
+        raise NotApplicable("the critic is a categorical one: its logits are pulled both ways")
+    return worst(
+        Violation("The value loss does not pull the quantiles towards their target.", site="value_weight"),
+        unless=total * error > 0,
+        error=error,
+        got=total,
+        want="the sign of the error",
     )
 
 

@@ -309,6 +309,8 @@ FAULTS = (
           source="R037 implementation-matters/code-for-paper#1"),
     Fault("target_clipped_too", "attribute_batch", "vf_losses2 = (vpredclipped - batch.returns) ** 2",
           "vf_losses2 = (vpredclipped - batch.returns.minimum(high).maximum(low)) ** 2", "PPO302", source="V07"),
+    Fault("quantile_value_sign", "quantile_critic", "policy_loss + vf_coef * value_loss, metrics",
+          "policy_loss - vf_coef * value_loss, metrics", "PPO301", source="B1"),
     Fault("quantiles_shift_with_mean", "quantile_critic", "quantile_huber(quantiles, returns).mean()",
           "torch.max(quantile_huber(quantiles, returns), quantile_huber(near, returns)).mean()", "PPO307", ("PPO306",),
           source="analysis #4", at="near = quantiles - drift",
