@@ -35,9 +35,9 @@ RULE = Rule(
 def check(subject: Subject | LogProb) -> Violation | None:
     if isinstance(subject, LogProb):
         return of_function(subject)
-    if {"log_prob", "old_log_prob"} <= subject.layout.tails.keys():
+    if min(subject.layout.tails.get(role, ())[-1:] for role in ("log_prob", "old_log_prob")) > (1,):
         got, want = along_dimensions(subject)
-    elif "log_prob" in subject.cuts and {"mean", "log_std", "action"} <= subject.available:
+    elif "log_prob" in subject.cuts and {"mean", "action"} <= subject.available:
         got, want = moves(subject)
     else:
         raise NotApplicable("the target takes log-probs that are already joint")
@@ -86,7 +86,11 @@ def along_dimensions(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
 
 def moves(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
     """How far the joint log-probs move with their means: as the target computes them, and as sums over dimensions."""
-    pairs = (("log_prob", "mean", "log_std"), ("old_log_prob", "old_mean", "old_log_std"))
+    pairs = [
+        (f"{when}log_prob", f"{when}mean", f"{when}{spread}") for when in ("", "old_") for spread in ("log_std", "std")
+    ]
     known = [pair for pair in pairs if pair[0] in subject.cuts and {*pair[1:]} <= subject.available]
+    if not known:
+        raise NotApplicable("the deviations of the policy are not at hand")
     found, wanted = zip(*(moved_with_mean(subject, *pair) for pair in known), strict=True)
     return torch.cat(found), torch.cat(wanted)

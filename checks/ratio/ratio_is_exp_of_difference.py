@@ -32,6 +32,7 @@ RULE = Rule(
     needs=("policy", "role:log_prob", "role:old_log_prob"),
     must_flag=("one_plus_log_ratio", "base_two", "log_probs_divided", "exp_forgotten", "log_probs_added"),
 )
+EPSILON = 1e-6  # what one beside the number of tokens may do to a ratio of sequences
 STEPS = torch.tensor([-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0], dtype=torch.float64)
 
 
@@ -49,7 +50,7 @@ def check(subject: Subject | LogProb) -> Violation | None:
             explains=("PPO102", "PPO103", "PPO104", "PPO106", "PPO107", "PPO204"),
             place=ratio_maker(subject),
         ),
-        unless=(got - want).abs() <= 1e3 * subject.tolerance * want.abs(),
+        unless=(got - want).abs() <= max(1e3 * subject.tolerance, EPSILON) * want.abs(),
         log_ratio=log_ratio,
         got=got,
         want=want,
@@ -82,10 +83,11 @@ def grown(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Policy gradients on the losing sides, and those that an exponential asks for, (8,)."""
     if "clip_range" not in subject.scalars and None in subject.anatomy.clip_bounds:
         return shifted(subject)
-    advantage = torch.where(STEPS < 0, 1.0, -1.0).double()
-    gradient = subject.policy(STEPS, advantage)
-    at_one = subject.policy(torch.zeros_like(STEPS), advantage)
-    return gradient, STEPS.exp() * torch.where(at_one == 0, -advantage, at_one), STEPS
+    steps = STEPS[STEPS.exp() < 0.99 * (subject.profile.dual_clip or torch.inf)]
+    advantage = torch.where(steps < 0, 1.0, -1.0).double()
+    at_one = subject.policy(torch.zeros_like(steps), advantage)
+    want = steps.exp() * torch.where(at_one == 0, -advantage, at_one)
+    return subject.policy(steps, advantage), want, steps
 
 
 def shifted(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

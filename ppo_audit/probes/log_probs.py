@@ -24,7 +24,7 @@ def made_log_prob(subject: Subject, **roles: torch.Tensor) -> torch.Tensor:
     return run.trace.tensors[made].detach().double().reshape(rows, -1)[:, 0]
 
 
-def moved_with_mean(subject: Subject, role: str, mean: str, log_std: str) -> tuple[torch.Tensor, torch.Tensor]:
+def moved_with_mean(subject: Subject, role: str, mean: str, spread: str) -> tuple[torch.Tensor, torch.Tensor]:
     """How far a computed log-prob of each row moves with its means, and how far the sum over the dimensions does."""
     rows = subject.capacity or 8
     batch = subject.rows(rows)
@@ -34,7 +34,8 @@ def moved_with_mean(subject: Subject, role: str, mean: str, log_std: str) -> tup
         run = subject.run(given)
         made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts[role])
         found.append(run.trace.tensors[made].detach().double().reshape(rows, -1).sum(-1))
-        wanted.append(gaussian_log_prob(given["action"], given[mean], given[log_std]))
+        log_std = given[spread] if "log" in spread else torch.as_tensor(given[spread]).log()
+        wanted.append(gaussian_log_prob(given["action"], given[mean], log_std))
     return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()
 
 

@@ -84,7 +84,8 @@ def _called_again(op: Op, values: dict[int, torch.Tensor]) -> torch.Tensor:
 def with_action_dimensions(subject: Subject, count: int) -> Subject:
     """The same subject on actions of `count` dimensions."""
     vectors = {role for role in VECTOR_ROLES if role in subject.available and "logits" not in role}
-    by_dimension = vectors | (subject.layout.tails.keys() - {"value", "old_value"})
+    wide = {role for role, tail in subject.layout.tails.items() if tail[-1:] > (1,)}  # a column has no dimensions
+    by_dimension = vectors | (wide - {"value", "old_value"})
     tails = {**subject.layout.tails, **dict.fromkeys(by_dimension, (*subject.layout.tail, count))}
     return dataclasses.replace(subject, layout=dataclasses.replace(subject.layout, tails=tails))
 

@@ -33,7 +33,7 @@ LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
 PAIRS = frozenset("log_prob mean log_std std logits".split()) | PAST | REFERENCE
 """What a divergence of two policies is made of."""
 TRIAL_ROWS = 8
-MASKS = ((torch.float64, True), (torch.bool, True), (torch.int64, True), (torch.bool, False), (torch.float64, False))
+MASKS = ((torch.float64, True), (torch.bool, True), (torch.bool, False), (torch.int64, True), (torch.float64, False))
 
 
 def called_subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
@@ -68,6 +68,10 @@ def _subject(target: str, function: Callable[..., Any], settings: Settings) -> S
             f"rewards, values and dones. Name the roles with `--role log_prob=...`."
         )
     evaluate, (layout, run) = _evaluation(call, settings.device, asked, available)
+    spare = _spare_masks(function, values)
+    if spare and spreads(run):
+        fewer = dataclasses.replace(settings, values=(*settings.values, *dict.fromkeys(spare).items()))
+        return _subject(target, function, fewer)
     scalars = {
         role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)
     }
@@ -87,6 +91,13 @@ def _subject(target: str, function: Callable[..., Any], settings: Settings) -> S
     if subject.kind == "loss" and _is_explained_variance(subject):
         subject = dataclasses.replace(subject, kind="metric")
     return _oriented(_with_cuts(subject, run))
+
+
+def _spare_masks(function: Callable[..., Any], values: Mapping[str, Any]) -> list[str]:
+    """Masks beside the first that may be left out: one of sequences does not have the shape of one of tokens."""
+    parameters = inspect.signature(function).parameters.items()
+    masks = [(name, parameter) for name, parameter in parameters if role_of(name) == "mask"]
+    return [name for name, parameter in masks[1:] if parameter.default is None and name not in values]
 
 
 def bound(function: Callable[..., Any], settings: Settings) -> tuple[Call, dict[str, str]]:
@@ -194,6 +205,7 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     critics = {role: (QUANTILES,) for name, role in asked.items() if "quantile" in name}
     token = Layout("tokens", (4,), {})
     per_sequence = Layout("tokens, one advantage per sequence", (4,), {"advantage": (), "reward": ()})
+    per_response = Layout("tokens, one entropy per sequence", (4,), {**per_sequence.tails, "entropy": ()})
     column_advantage = Layout("tokens, advantages in a column", (4,), {"advantage": (1,), "reward": (1,)})
     flat = Layout("flat", (), critics, discrete)
     samples = [
@@ -204,7 +216,8 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
     value_column = Layout("values in a column", (), dict.fromkeys(("value", "old_value"), (1,)), discrete)
     beside = Layout("columns beside parameters", (), dict.fromkeys(ROW_ROLES + ("action",) * discrete, (1,)), discrete)
-    tokens, by_head = (token, per_sequence, column_advantage), (heads, bare_heads)
+    tokens = (token, per_sequence, *([per_response] if "entropy" in available else []), column_advantage)
+    by_head = (heads, bare_heads)
     ordered = (*tokens, flat, column, value_column, *by_head)
     if "mask" not in available:
         computed = (beside,) if available & {"mean", "logits"} else ()
@@ -293,7 +306,7 @@ def _by_row(run: Run, role: str) -> torch.Tensor:
     leaf = run.leaves[role]
     (gradient,) = torch.autograd.grad(run.loss, [leaf], allow_unused=True, retain_graph=True)
     gradient = torch.zeros_like(leaf) if gradient is None else gradient
-    return (gradient.reshape(len(leaf), -1) != 0).any(dim=1)
+    return ((gradient != 0) & gradient.isfinite()).reshape(len(leaf), -1).any(dim=1)
 
 
 def _has_a_ratio_a_row(run: Run) -> bool:

@@ -42,6 +42,7 @@ GROUP_SIZE = re.compile(
 )
 GROUP_IDS = re.compile(r"^(index|idx|indices|uids?)$")
 """What names the group of a reward, where nothing else does."""
+IN_TIME = frozenset("done terminated truncated gamma gae_lambda next_value last_value next_done".split())
 LOSS = frozenset("log_prob old_log_prob advantage return_ action logits mean".split())
 
 ACTION = re.compile(
@@ -77,6 +78,8 @@ def is_rollout_function(function: Callable[..., Any], overrides: Mapping[str, st
     found = {overrides.get(name) or rollout_role(name) for name in parameters_of(function)}
     if {overrides.get(name) or role_of(name) for name in parameters_of(function)} & LOSS:
         return False
+    if {"value", "old_value"} <= {role_of(name) for name in parameters_of(function)} and not found & IN_TIME:
+        return False  # new and old values beside rewards: what the critic is to predict
     in_time = found & {"value", "next_value", "last_value", "done", "terminated", "gamma"}
     if "reward" in found:
         return bool(in_time) and "group" not in found

@@ -62,7 +62,7 @@ TENSOR_NAMES: dict[str, str] = {
     "truncated": "truncated truncations truncateds time_outs timeouts",
     "done": "done dones next_dones episode_starts done_mask",
     "next_value": "next_value next_values v_next values_next",
-    "kl": "kl kls kl_div kl_divergence per_sample_kl exact_kl kl_per_sample",
+    "kl": "kl kls per_token_kl token_kl kl_div kl_divergence per_sample_kl exact_kl kl_per_sample",
     "last_value": "last_value last_values bootstrap_value bootstrap",
 }
 
@@ -146,9 +146,17 @@ def settle(names: Mapping[str, str]) -> dict[str, str]:
     if len(olds) == 2 and "log_prob" not in names.values():  # `gen_logps` beside `old_logps` is the newer one
         plain = [name for name in olds if not re.search(r"old|prev|behav", name.rpartition(".")[2].lower())]
         settled |= dict.fromkeys(plain, "log_prob") if len(plain) == 1 else {}
+    if _is_goal_of_a_critic({*settled.values()}):
+        settled |= {name: "return_" for name, role in settled.items() if role == "reward"}
     if "value" not in settled.values():  # a prediction is old only beside a newer one
         settled |= {name: "value" for name, role in settled.items() if role == "old_value" and "pred" in name}
     return settled
+
+
+def _is_goal_of_a_critic(roles: set[str]) -> bool:
+    """Whether what is called a reward is the goal of the values: they have no other, and credit is given already."""
+    in_time = {"group", "done", "terminated", "truncated", "gamma", "next_value", "last_value"}
+    return "value" in roles and not roles & {"return_", *in_time} and bool(roles & {"advantage", "old_value"})
 
 
 def _past_of(claims: list[str]) -> list[str]:

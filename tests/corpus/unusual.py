@@ -281,3 +281,47 @@ def one_advantage_a_sequence(logprobs, old_logprobs, advantages, loss_mask, eps_
     credit = ((advantages * loss_mask).sum(-1, keepdim=True) / lengths).expand_as(logprobs)
     losses = torch.max(-credit * ratio, -credit * ratio.clamp(1 - eps_clip, 1 + eps_clip))
     return (losses * loss_mask).sum() / loss_mask.sum()
+
+
+def sequences_bounded_twice(log_probs, old_log_probs, advantages, response_mask, pg_clip=0.2):
+    """ROLL: a ratio of sequences with an epsilon beside the number of tokens, under a dual clip near the clip."""
+    lengths = response_mask.sum(-1)
+    mean = ((log_probs - old_log_probs) * response_mask).sum(-1) / (lengths + 1e-8)
+    ratio = torch.where(lengths > 0, mean, torch.zeros_like(mean)).exp().unsqueeze(-1).expand_as(log_probs)
+    losses = -torch.min(ratio * advantages, ratio.clamp(1 - pg_clip, 1 + pg_clip) * advantages)
+    losses = torch.where(advantages < 0, -torch.max(-losses, (1 + 2 * pg_clip) * advantages), losses)
+    return (losses * response_mask).sum() / response_mask.sum()
+
+
+def entropy_of_responses(action_log_probs, old_log_probs, advantages, entropies, eps_clip=0.2):
+    """Ratios of tokens; of a response one advantage and one entropy."""
+    ratios = (action_log_probs - old_log_probs).exp()
+    credit = advantages[:, None]
+    surrogate = torch.min(ratios * credit, ratios.clamp(1 - eps_clip, 1 + eps_clip) * credit)
+    return (-surrogate.mean(-1) - 0.01 * entropies).mean()
+
+
+def two_paddings(new_logprobs, mb_logprobs, mb_advantage, vpred, mb_return, padding_mask, padding_mask_p1, clip=0.2):
+    """summarize_from_feedback: true is padding, with one token more for the values; `~` is no minus one."""
+    ratio = torch.exp(new_logprobs - mb_logprobs)
+    losses = torch.max(-mb_advantage * ratio, -mb_advantage * ratio.clamp(1 - clip, 1 + clip))
+    policy = (losses * ~padding_mask).sum() / (~padding_mask).sum()
+    errors = (vpred - mb_return).square() * ~padding_mask_p1
+    return policy + 0.05 * errors.sum() / (~padding_mask_p1).sum()
+
+
+def masks_of_tokens_and_of_responses(
+    log_probs, old_log_probs, advantages, per_token_kl, action_mask=None, loss_mask=None, beta=0.01
+):
+    """ColossalChat: the second mask is one of responses, and may be left out."""
+    ratio = ((log_probs - old_log_probs) * action_mask).exp()
+    losses = -torch.min(ratio * advantages, ratio.clamp(0.8, 1.2) * advantages) + beta * per_token_kl
+    losses = (losses * action_mask).sum(-1) / (action_mask.sum(-1) + 1e-8)
+    return (losses if loss_mask is None else losses * loss_mask).mean()
+
+
+def goals_called_rewards(new_values, old_values, rewards, clip=0.1):
+    """cherry: beside values new and old, rewards are what the critic is to predict."""
+    assert new_values.size() == old_values.size() == rewards.size()
+    moved = old_values + (new_values - old_values).clamp(-clip, clip)
+    return 0.5 * torch.max((rewards - new_values) ** 2, (rewards - moved) ** 2).mean()
