@@ -139,6 +139,8 @@ def lifted_run(spec: str, session: Session[Program]) -> LiftedRun:
     programs, declined = _lifted(spec, session)
     policies = [(place, program) for place, program in programs if "log_prob" in program.boundary.numbers]
     reasons = [f"the loss of {place} is not judged: {reason}" for place, reason in declined]
+    if session.error:
+        reasons.append(f"the run ended with {session.error}; what was recorded until then is judged")
     if not policies:
         raise UsageError(f"`{spec}` was recorded, but {_gravest(declined)}")
     known = frozenset(role for _, program in policies for role in program.boundary.numbers)

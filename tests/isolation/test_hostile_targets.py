@@ -119,3 +119,10 @@ def test_nothing_is_left_in_the_folder_of_temporary_files(tmp_path: Path):
         check=False,
     )
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("ppo-audit-")] == []
+
+
+def test_a_script_that_starts_slowly_is_stopped_in_its_first_update_and_what_it_wrote_is_kept(tmp_path: Path):
+    written = tmp_path / "log.txt"
+    done = check(f"{FOLDER}/script_that_starts_slowly.py", "--select", "PPO101", "--", str(written))
+    assert (done.returncode, "1 rule passed" in done.stdout) == (0, True), done.stdout
+    assert written.read_text() == "update 0\n"

@@ -79,4 +79,10 @@ HOSTILE = (
     Hostile("hangs_on_import.py:loss", "sleeps on import", (3,), "hangs_on_import.py:5"),
     Hostile("hanging_script.py", "a script that never trains", (3,), "hanging_script.py:6"),
     Hostile("exiting_script.py", "a script that leaves with os._exit(0)", (2,), ENDED),
+    Hostile("leaving_script.py", "a script that calls sys.exit", (2,), "SystemExit: give --data"),
+    Hostile("crashing_script.py", "a script that fails before it trains", (2,), "ConnectionError: no simulator"),
+    Hostile("forking_script.py", "a script that forks, and both train", (0,)),
+    Hostile("script_that_hangs_later.py", "hangs in its first step", (3,), "script_that_hangs_later.py:14"),
+    Hostile("script_that_crashes_later.py", "fails in its second update", (0,), "ConnectionError: no simulator"),
+    Hostile("script_that_leaves_later.py", "calls sys.exit when it has trained", (0,), "SystemExit: 1"),
 )
