@@ -28,7 +28,7 @@ HEADING = """# What the reference trainers reach
 Written by `python -m ppo_audit.reference.study ALGORITHM ENVIRONMENT --seeds N --options '{...}'`, one row a command.
 Evaluation: 100 episodes of the final policy's most likely action, from seeds that training never used. Seconds are of
 one core, training only, and of a machine that others used too. PPO's preset for CartPole was chosen on seeds below 10,
-that of the token task on 101; the other presets on the seeds reported.
+that of the token task on 101, Pendulum's on 100 and 101; the other presets on the seeds reported.
 
 | algorithm | environment | seeds | steps | seconds a seed | mean return of each seed | mean of means | options |
 |---|---|---|---|---|---|---|---|
