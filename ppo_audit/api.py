@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -33,10 +34,11 @@ from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings, command_for
 from ppo_audit.subjects.called import called_subject, called_variants
 from ppo_audit.subjects.judged import Helper, Judged
+from ppo_audit.subjects.quotients import quotient_subject
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.choices import Choice, choices_of, name_of
 from ppo_audit.targets.helper_names import is_rollout_function
-from ppo_audit.targets.pieces import given_ratio, of_log_probs
+from ppo_audit.targets.pieces import given_probabilities, given_ratio, of_log_probs
 from ppo_audit.targets.resolve import as_function, is_script, resolve, source_of
 from ppo_audit.thresholds import LIMITS, TOLERANCES
 
@@ -164,6 +166,10 @@ def _of(spec: str, function: Callable[..., Any], settings: Settings) -> Variants
     ratio = given_ratio(function, dict(settings.roles))
     if ratio is not None:
         return called_variants(spec, of_log_probs(function, ratio), settings, ratio)
+    probabilities = given_probabilities(function, dict(settings.roles))
+    if probabilities:
+        with contextlib.suppress(UsageError):
+            return [("default", quotient_subject(spec, function, probabilities, settings))]
     parameters = credit_parameters(function, settings)
     if parameters is not None:
         return [("default", credit_helper(spec, function, parameters, settings))]

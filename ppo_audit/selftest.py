@@ -26,7 +26,6 @@ from ppo_audit.settings import Settings
 ALL_CORRECT = (*catalogue.CORRECT, *helper_catalogue.HELPERS)
 ALL_FAULTS = (*catalogue.FAULTS, *catalogue.FAULTS_LATER, *helper_catalogue.FAULTS)
 SETTINGS = {
-    "probability_ratio": Settings(roles=(("old_log_prob", "old_action_probs"),)),
     "policy_and_batch": Settings(inputs=f"{catalogue.FOLDER}/policy_and_batch.py:make_args"),
     "upcast_lost": Settings(values=(("dtype", "bfloat16"),)),
 }

@@ -21,12 +21,9 @@ MATRIX = Path(__file__).parent / "corpus" / "matrix.json"
 STORED = {each["name"]: each for each in json.loads(MATRIX.read_text())}
 FAULTS = [fault for fault in selftest.ALL_FAULTS if fault.rule in rules()]
 MISSED = {
-    "probabilities_upside_down": "a ratio of probabilities is no exponential: it has no landmark yet",
     "entropy_from_taken_action": "-log p of the action taken reads as an estimate, which others use by design",
 }
 """Faults that their own rule does not flag, and why; an honest list, to be shortened."""
-UNSEEN = {"probability_ratio": "a ratio of probabilities is no exponential: it has no landmark yet"}
-"""Correct losses whose hazard is not seen."""
 ELSEWHERE = frozenset(
     "helper_k3_reversed value_loss_of_clipped_only huber_is_flat controller_lr_like_coefficient".split()
 )
@@ -66,7 +63,7 @@ def test_a_correct_target_is_judged_and_shows_its_hazards_alone(correct: Correct
     assert (entry.error, entry.kind) == (None, correct.kind)
     assert [outcome.reason for outcome in entry.outcomes if outcome.status is Status.ERRORED] == []
     assert any(outcome.status is Status.PASSED for outcome in entry.outcomes)
-    assert grave(entry.findings) == ([] if correct.name in UNSEEN else list(correct.hazards))
+    assert grave(entry.findings) == list(correct.hazards)
     assert {finding.rule for finding in entry.findings} <= {*correct.hazards, *WARNS}
 
 

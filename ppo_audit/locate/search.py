@@ -150,10 +150,11 @@ def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[
     scene = Scene(subject, run, subject.roles_of(run))
     for op in ops:
         if not _is_site(op, subject, "clip", "value_clip") or page.rule.code in SATURATION:
-            is_given = _is_site(op, subject, "ratio", "log_ratio") and "log_prob" not in subject.cuts
+            is_given = "log_prob" not in subject.cuts and not subject.is_given_probabilities
+            is_free = is_given and _is_site(op, subject, "ratio", "log_ratio")
             edits = edits_of(op, tuple(run.trace.tensors[number].shape for number in op.inputs))
             # Given log-probs may be negative ones: which way round their ratio stands is the caller's choice.
-            yield from (edit for edit in edits if not (edit.turns and is_given))
+            yield from (edit for edit in edits if not (edit.turns and is_free))
     for op in ops:
         if any(run.trace.tensors[number].is_floating_point() for number in op.outputs):
             yield from (stops_of(op) if page.rule.family == "gradient-flow" else signs_of(op))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
@@ -69,11 +69,12 @@ class Whole:
             return self.apply(self.function, *args, **kwargs)
 
 
+Chosen = TypeVar("Chosen")
 EVERY = -1
 """As the occurrence of a key: all calls at that place, of a loop or of a function that is called again and again."""
 
 
-def chosen(interventions: Mapping[OpKey, Intervention], key: OpKey) -> Intervention | None:
+def chosen(interventions: Mapping[OpKey, Chosen], key: OpKey) -> Chosen | None:
     """What replaces a call: what is meant for it, or for all calls at its place."""
     return interventions.get(key) or interventions.get(key._replace(occurrence=EVERY))
 

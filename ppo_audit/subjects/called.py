@@ -36,17 +36,27 @@ TRIAL_ROWS = 8
 MASKS = ((torch.float64, True), (torch.bool, True), (torch.bool, False), (torch.int64, True), (torch.float64, False))
 
 
-def called_subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
+Adapt = Callable[[Evaluate, Run], tuple[Evaluate, Run]]
+
+
+def as_it_is(evaluate: Evaluate, run: Run) -> tuple[Evaluate, Run]:
+    """The target's own evaluation."""
+    return evaluate, run
+
+
+def called_subject(target: str, function: Callable[..., Any], settings: Settings, adapt: Adapt = as_it_is) -> Subject:
     """Make a callable measurable; raises UsageError where it cannot be called or its roles are unclear.
 
     A clip range or coefficient that is None by default stays None, unless nothing runs without it.
     """
     try:
-        return _subject(target, function, settings)
+        return _subject(target, function, settings, adapt)
     except UsageError:
         for given in _left_open(function, dict(settings.values)):
             with contextlib.suppress(UsageError):
-                return _subject(target, function, dataclasses.replace(settings, values=(*settings.values, given)))
+                return _subject(
+                    target, function, dataclasses.replace(settings, values=(*settings.values, given)), adapt
+                )
         raise
 
 
@@ -58,7 +68,7 @@ def _left_open(function: Callable[..., Any], values: Mapping[str, Any]) -> Itera
             yield name, DEFAULT_VALUES[role]
 
 
-def _subject(target: str, function: Callable[..., Any], settings: Settings) -> Subject:
+def _subject(target: str, function: Callable[..., Any], settings: Settings, adapt: Adapt) -> Subject:
     values = dict(settings.values)
     call, asked = bound(function, settings)
     available = frozenset(role for role in asked.values() if not is_scalar(role))
@@ -71,7 +81,8 @@ def _subject(target: str, function: Callable[..., Any], settings: Settings) -> S
     spare = _spare_masks(function, values)
     if spare and spreads(run):
         fewer = dataclasses.replace(settings, values=(*settings.values, *dict.fromkeys(spare).items()))
-        return _subject(target, function, fewer)
+        return _subject(target, function, fewer, adapt)
+    evaluate, run = adapt(evaluate, run)
     scalars = {
         role: float(call.scalar(role, name.rpartition(".")[2])) for name, role in asked.items() if is_scalar(role)
     }

@@ -19,6 +19,11 @@ from ppo_audit.targets.names import RATIO_NAMES, role_of
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Function = Callable[..., Any]
+_PROBABILITY = r"(policy_|actions?_|act_|taken_)?prob(s|abilit(y|ies))?(_a|_actions?|_taken)?"
+OLD_PROBABILITIES = re.compile(
+    rf"^(b_|mb_|batch_)?((old|prev|previous|behaviou?r|stored|sampled)_{_PROBABILITY}|{_PROBABILITY}_old|(old_pi|pi_old))$"
+)
+NEW_PROBABILITIES = re.compile(rf"^((new|cur|curr|current)_)?({_PROBABILITY}|{_PROBABILITY}_new|new_pi|pi_new|pi)$")
 
 
 def given_ratio(function: Function, roles: Mapping[str, str]) -> str | None:
@@ -47,6 +52,33 @@ def of_log_probs(function: Function, ratio: str) -> Function:
         return function(**own, **{ratio: formed})
 
     return _with_parameters(whole, [p for name, p in parameters.items() if name != ratio] + added)
+
+
+def given_probabilities(function: Function, roles: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that are probabilities of the action taken, with the role of their logarithm.
+
+    There is one of the old policy; where the new one has none, the target makes it of the policy's parameters.
+    """
+    names = [name for name, p in _parameters(function).items() if _is_needed(p)]
+    old = [name for name in names if OLD_PROBABILITIES.match(name)]
+    new = [name for name in names if NEW_PROBABILITIES.match(name)]
+    has_credit = any(roles.get("advantage") == name or role_of(name) == "advantage" for name in names)
+    if len(old) != 1 or len(new) > 1 or not has_credit:
+        return {}
+    return {old[0]: "old_log_prob"} | dict.fromkeys(new, "log_prob")
+
+
+def of_probabilities(function: Function, probabilities: Mapping[str, str]) -> Function:
+    """The function of probabilities, by parameter and role, as one of their logarithms."""
+
+    @functools.wraps(function)
+    def whole(**given: Any) -> Any:
+        own = {name: x for name, x in given.items() if name not in probabilities.values()}
+        return function(**own, **{name: given[role].exp() for name, role in probabilities.items()})
+
+    kept = [p for name, p in _parameters(function).items() if name not in probabilities]
+    added = [inspect.Parameter(role, inspect.Parameter.KEYWORD_ONLY) for role in probabilities.values()]
+    return _with_parameters(whole, kept + added)
 
 
 def credited(function: Function) -> Function:

@@ -325,3 +325,15 @@ def goals_called_rewards(new_values, old_values, rewards, clip=0.1):
     assert new_values.size() == old_values.size() == rewards.size()
     moved = old_values + (new_values - old_values).clamp(-clip, clip)
     return 0.5 * torch.max((rewards - new_values) ** 2, (rewards - moved) ** 2).mean()
+
+
+def of_probabilities(new_probs, old_probs, advantages, clip=0.2):
+    ratio = new_probs / (old_probs + 1e-10)
+    return -torch.min(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+
+
+def of_gathered_probabilities(logits, actions, prev_probs, advantages, values, returns, entropy_coef=0.01):
+    policy = torch.distributions.Categorical(logits=logits)
+    ratio = policy.probs.gather(1, actions[:, None]).squeeze(1).div(prev_probs)
+    surrogate = torch.min(ratio * advantages, torch.clamp(ratio, 0.8, 1.2) * advantages)
+    return -surrogate.mean() + 0.5 * (values - returns).pow(2).mean() - entropy_coef * policy.entropy().mean()
