@@ -30,6 +30,11 @@ TOTALS = (
 )
 
 
+WHOLES = frozenset(("loss", "total_loss", "total", "objective", "loss_total"))
+OF_THE_POLICY = ("policy_loss", "pg_loss", "actor_loss", "pi_loss")
+OF_VALUES = ("value_loss", "vf_loss", "v_loss", "critic_loss")
+
+
 @dataclass(frozen=True)
 class Run:
     """A measured call. `numbers` and `leaves` are the value number and the tensor of each role given."""
@@ -182,11 +187,18 @@ def total_of(outputs: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
             f"`{name}` returned no tensor with a gradient; expected a loss that depends on the log-probs. "
             f"Is it under `torch.no_grad()`, or detached?"
         )
-    parts = [tensor for key, tensor in live.items() if key.startswith("loss_")]
-    if len(parts) > 1 and "loss" not in live:
+    parts = [] if live.keys() & WHOLES else _parts(live)
+    if len(parts) > 1:
         return sum((_scalar(part) for part in parts[1:]), start=_scalar(parts[0]))
     chosen = next((live[key] for key in TOTALS if key in live), next(iter(live.values())))
     return _scalar(chosen)
+
+
+def _parts(live: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Losses that are returned side by side, for the caller to add: by prefix, or one of the policy, one of values."""
+    prefixed = [tensor for key, tensor in live.items() if key.startswith("loss_")]
+    pair = [next((live[key] for key in keys if key in live), None) for keys in (OF_THE_POLICY, OF_VALUES)]
+    return prefixed if len(prefixed) > 1 else [tensor for tensor in pair if tensor is not None]
 
 
 def _scalar(tensor: torch.Tensor) -> torch.Tensor:

@@ -315,7 +315,9 @@ class Term:
 
     def gradient(self, wrt: str, **roles: torch.Tensor | float) -> torch.Tensor:
         """d term / d `wrt` for each row, times the rows that a mean is taken over; rows beyond capacity in chunks."""
-        rows = max(len(values) for values in roles.values() if isinstance(values, torch.Tensor))
+        rows = max((len(values) for values in roles.values() if isinstance(values, torch.Tensor)), default=0)
+        if not rows:
+            raise NotApplicable("the target takes neither log-probs nor advantages that could be set")
         size = self.subject.capacity or rows
         chunks = [self._chunk(wrt, start, min(start + size, rows), size, roles) for start in range(0, rows, size)]
         return torch.cat(chunks)

@@ -68,7 +68,8 @@ TENSOR_NAMES: dict[str, str] = {
 
 RATIO_NAMES = frozenset(
     "ratio ratios prob_ratio prob_ratios probability_ratio policy_ratio importance_ratio importance_ratios "
-    "imp_ratio is_ratio rho rhos ratio_t ratios_t pi_ratio importance_weight importance_weights".split()
+    "imp_ratio is_ratio p_ratio p_ratios rho rhos ratio_t ratios_t pi_ratio importance_weight "
+    "importance_weights".split()
 )
 """Names of a ratio that a function is given; it is made of log-probs and no role of a batch."""
 
@@ -182,7 +183,7 @@ def is_scalar(role: str) -> bool:
 
 def _by_words(key: str) -> str | None:
     """The role from the words a compound name is made of; exact tables come first."""
-    is_log_prob = re.search(r"log_?p(rob|s|i|$|_)|logp|lp$|^lp", key)
+    is_log_prob = re.search(r"log_?p(rob|s|i|$|_)|logp|lp$|^lp|^log_(old|new|prev|ref)_?pi", key)
     if is_log_prob and re.search(r"ref(erence)?_|_ref|base", key):
         return "ref_log_prob"
     if is_log_prob and OF_THE_PAST.search(key):

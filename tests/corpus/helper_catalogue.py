@@ -46,6 +46,7 @@ HELPERS = (
     Helper("rloo", "rloo_advantages", "advantages"),
     Helper("dr_grpo", "dr_grpo_advantages", "advantages", note="Q03: no division"),
     Helper("group_batch_std", "group_advantages", "advantages", note="Q05, not if"),
+    Helper("one_group", "group_advantages", "advantages", note="knows of one group alone"),
     Helper("group_reward_std", "advantages", "advantages", note="one deviation, of all rewards"),
     Helper("normalise_rows", "masked_normalize", "advantages", note="each row by itself"),
     Helper("whiten_keeping_mean", "whiten", "advantages"),

@@ -337,3 +337,28 @@ def of_gathered_probabilities(logits, actions, prev_probs, advantages, values, r
     ratio = policy.probs.gather(1, actions[:, None]).squeeze(1).div(prev_probs)
     surrogate = torch.min(ratio * advantages, torch.clamp(ratio, 0.8, 1.2) * advantages)
     return -surrogate.mean() + 0.5 * (values - returns).pow(2).mean() - entropy_coef * policy.entropy().mean()
+
+
+@dataclass
+class Losses:
+    pg_loss: torch.Tensor
+    vf_loss: torch.Tensor
+    policykl: torch.Tensor
+
+
+def losses_side_by_side(old_logprobs, values, vpreds, logprobs, mask, advantages, returns, vf_coef=0.1) -> Losses:
+    """TRL's shape: the caller adds them."""
+    ratio = torch.exp(logprobs - old_logprobs)
+    policy = torch.max(-advantages * ratio, -advantages * ratio.clamp(0.8, 1.2))
+    clipped = torch.max(torch.min(vpreds, values + 0.2), values - 0.2)
+    value = torch.max((vpreds - returns) ** 2, (clipped - returns) ** 2)
+    mean = lambda x: (x * mask).sum() / mask.sum()
+    return Losses(mean(policy), vf_coef * 0.5 * mean(value), mean(old_logprobs - logprobs).detach())
+
+
+def total_beside_its_parts(new_log_probs, old_log_probs, advantages, entropy, clip_eps=0.2, entropy_coef=0.01):
+    """What is called total is the loss, whatever is returned beside it."""
+    ratio = (new_log_probs - old_log_probs).exp()
+    policy = -torch.min(ratio * advantages, ratio.clamp(1 - clip_eps, 1 + clip_eps) * advantages).mean()
+    total = policy - entropy_coef * entropy.mean()
+    return {"loss_total": total, "loss_policy": policy, "loss_entropy": -entropy.mean()}
