@@ -30,8 +30,10 @@ from ppo_audit.subjects.batch import Layout
 from ppo_audit.subjects.called import bound
 from ppo_audit.subjects.run import call_under_recorder
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.choices import choices_of
 from ppo_audit.targets.helper_names import parameters_of
 from ppo_audit.targets.names import is_scalar
+from ppo_audit.targets.pieces import COMPLETED, WHOLE, given_probabilities, given_ratio, of_log_probs
 from ppo_audit.targets.resolve import as_function, is_script, resolve
 
 How = Mapping[str, Any]
@@ -80,7 +82,7 @@ def open_as(spec: str, settings: Settings, how: How) -> Gauge:
     if how["kind"] in ("returns", *ALONE):
         function = as_function(resolve(spec), spec, dict(settings.values))
         return _helper_as(spec, function, settings, how)
-    if is_script(spec) or spec in RECIPES or settings.inputs is not None:
+    if is_script(spec) or spec in RECIPES or settings.inputs is not None or not _is_plain(spec, settings):
         gauge, now = open_afresh(spec, settings)
         if now["layout"] != how["layout"]:
             raise UsageError(
@@ -89,6 +91,12 @@ def open_as(spec: str, settings: Settings, how: How) -> Gauge:
             )
         return gauge
     return LossGauge(_loss_as(spec, as_function(resolve(spec), spec, dict(settings.values)), settings, how))
+
+
+def _is_plain(spec: str, settings: Settings) -> bool:
+    """Whether a function is called with what it takes by name, no probabilities or choices among it."""
+    function = as_function(resolve(spec), spec, dict(settings.values))
+    return not (given_probabilities(function, dict(settings.roles)) or choices_of(function, dict(settings.values)))
 
 
 def _helper_as(spec: str, function: Callable[..., Any], settings: Settings, how: How) -> Gauge:
@@ -133,12 +141,15 @@ def _loss_convention(subject: Subject) -> dict[str, Any]:
         "roles": sorted(direct.available),
         "layout": layout,
         "log_prob_sign": subject.log_prob_sign,
+        "piece": subject.piece,
         "dtype": str(subject.computes_in).removeprefix("torch."),
     }
 
 
 def _loss_as(spec: str, function: Callable[..., Any], settings: Settings, how: How) -> Subject:
     is_reduction = how["kind"] == "reduction"
+    ratio, complete = given_ratio(function, dict(settings.roles)), COMPLETED.get(how.get("piece", WHOLE))
+    function = of_log_probs(function, ratio) if ratio else complete(function) if complete else function
     call, asked = bound(function, (reduction_settings(function, settings) if is_reduction else None) or settings)
     layout = how["layout"] | {
         "tails": {role: tuple(tail) for role, tail in how["layout"]["tails"].items()},

@@ -26,7 +26,7 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
 from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
-from ppo_audit.targets.pieces import credited, is_called_objective, kept_alive, negated
+from ppo_audit.targets.pieces import COMPLETED, OBJECTIVE, RATIO, is_called_objective, kept_alive
 from ppo_audit.targets.resolve import describe
 
 LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
@@ -137,11 +137,11 @@ def _whole(target: str, function: Callable[..., Any], settings: Settings, ratio:
     """The subject of a function; a ratio by itself is given credit, and an objective its sign."""
     subject = _live(target, function, settings)
     if _is_ratio(subject):
-        return called_subject(target, credited(function), settings)
+        return dataclasses.replace(called_subject(target, COMPLETED[RATIO](function), settings), piece=RATIO)
     if is_called_objective(function) and _climbs(subject):
-        read = called_subject(target, negated(function), settings)
+        read = called_subject(target, COMPLETED[OBJECTIVE](function), settings)
         note = f"{read.roles['log_prob']} (of an objective, by its name and sign: its negative is the loss)"
-        subject = dataclasses.replace(read, roles={**read.roles, "log_prob": note})
+        subject = dataclasses.replace(read, roles={**read.roles, "log_prob": note}, piece=OBJECTIVE)
     if ratio is None:
         return subject
     given = dict.fromkeys(("log_prob", "old_log_prob"), f"through `{ratio}`")

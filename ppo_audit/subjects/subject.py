@@ -22,6 +22,7 @@ from ppo_audit.subjects.batch import Batch, Layout, ordinary_rows
 from ppo_audit.subjects.families import family
 from ppo_audit.subjects.run import Evaluate, Interventions, Run
 from ppo_audit.subjects.strata import stratum
+from ppo_audit.targets.pieces import WHOLE
 from ppo_audit.targets.resolve import culprit, describe
 from ppo_audit.thresholds import LIMITS, TOLERANCES
 
@@ -64,6 +65,7 @@ class Subject:
     not_covered: tuple[str, ...] = ()
     is_at_old_policy: bool = False
     is_ratio_given: bool = False
+    piece: str = WHOLE
     finest: int = FINE
     limits: Mapping[str, float] = field(default_factory=lambda: LIMITS, repr=False)
     tolerances: Mapping[str, float] = field(default_factory=lambda: TOLERANCES, repr=False)

@@ -120,6 +120,11 @@ def kept_alive(function: Function) -> Function:
     return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
 
 
+WHOLE, RATIO, OBJECTIVE = "loss", "ratio", "objective"
+COMPLETED: Mapping[str, Callable[[Function], Function]] = {RATIO: credited, OBJECTIVE: negated}
+"""How a piece of a loss is made whole, by what it is."""
+
+
 def is_called_objective(function: Function) -> bool:
     """Whether the name of a function says that it is to be maximised, as papers write surrogates."""
     name = getattr(function, "__name__", "").lower()
