@@ -17,8 +17,8 @@ MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO307"))
 """Rules of something that a loss need not have: without it there is nothing left to judge."""
 UNCOVERED = frozenset(("PPO101", "PPO109", "PPO208", "PPO415"))
 """Hazards of designs, which a graver fault may have hidden: that they can be judged again is no harm done."""
-HIDDEN = UNCOVERED | {"PPO306"}
-"""What a fault may hide: those, and a value clip by the radius of the ratio, which shows in a value loss alone."""
+HIDDEN = UNCOVERED | {"PPO306", "PPO202"}
+"""What a fault may hide: those, a value clip by the radius of the ratio, a normaliser of samples that are all alike."""
 GUARDS = ("PPO104", "PPO102", "PPO103", "PPO106", "PPO206", "PPO301", "PPO302", "PPO401", "PPO504", "PPO507")
 """Rules that an edit breaks most often, asked first."""
 
@@ -44,6 +44,9 @@ TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
 )
 """The term of the loss that the rules of a family judge; the other families judge the loss as a whole."""
 
+DEAD = frozenset(("PPO104", "PPO105"))
+"""Rules that flag a ratio which is none: of one log-prob alone, the loss looks like one of cloning."""
+CLONED = frozenset(("log_prob", "cloning"))
 ROLES = {"policy": "advantage", "entropy": "entropy"}
 """What only this term of a loss depends on: how the loss moves with it tells the term from all others."""
 
@@ -65,9 +68,8 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
     before = case.subjects[variant]
     if page.rule.code in RARE - SEVERAL_CURES and not alike(behaviour(before), behaviour(trial), GUARDED):
         return False
-    return _claims(before) <= _claims(trial) and not _changed_elsewhere(
-        before, trial, [case.page(code) for code in explained]
-    )
+    claimed = _claims(before) - (CLONED if page.rule.code in DEAD else frozenset())
+    return claimed <= _claims(trial) and not _changed_elsewhere(before, trial, [case.page(code) for code in explained])
 
 
 def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> bool:
@@ -76,6 +78,7 @@ def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> 
         return False
     was, now = _profile(before), _profile(after)
     own = tuple(TERMS[page.rule.family] for page in pages if page.rule.family in TERMS)
+    own += ("cloning",) if pages[0].rule.code in DEAD else ()
     others = [role for term, role in ROLES.items() if term not in own and role in before.available]
     return any(was[name] != now.get(name) for name in was if not name.startswith(own)) or any(
         not alike([part_of(before, role)], [part_of(after, role)]) for role in others
@@ -114,6 +117,7 @@ def harm(case: Case, variant: str, trial: Judged, explained: Sequence[str]) -> H
     What a rule says of something that could not be judged before counts where it is grave.
     """
     own, uncovered = case.page(explained[0]), list[str]()
+    is_dead = _kills_the_ratio(case.subjects[variant], own)
     nearness = lambda page: (page.rule.family != own.rule.family, page.rule.code not in GUARDS, page.rule.code)
     for page in sorted(case.pages, key=nearness):
         code = page.rule.code
@@ -121,7 +125,7 @@ def harm(case: Case, variant: str, trial: Judged, explained: Sequence[str]) -> H
         if code == own.rule.code or (before is Status.FLAGGED and not _is_related(page, own)):
             continue
         after = said(trial, page)
-        if after.status is Status.FLAGGED and _was_hidden(own, code, before, after):
+        if after.status is Status.FLAGGED and (_was_hidden(code, before, after) or (code in HIDDEN and is_dead)):
             uncovered.append(code)
         elif _is_broken(before, after):
             return Harm(code)
@@ -135,10 +139,22 @@ def _is_broken(before: Status, after: Verdict) -> bool:
     return after.status is Status.FLAGGED and (before is Status.PASSED or after.severity <= Severity.SERIOUS)
 
 
-def _was_hidden(own: Page, code: str, before: Status, after: Verdict) -> bool:
-    """Whether a hazard was there all along, behind the fault: one that mixes samples hides what a single one does."""
-    is_potential = after.severity is Severity.POTENTIAL
-    return code in HIDDEN and (before is Status.SKIPPED or is_potential or own.rule.family == "shape")
+def _was_hidden(code: str, before: Status, after: Verdict) -> bool:
+    """Whether a hazard was there all along, behind the fault."""
+    return code in HIDDEN and (before is Status.SKIPPED or after.severity is Severity.POTENTIAL)
+
+
+def _kills_the_ratio(subject: Judged, page: Page) -> bool:
+    """Whether a fault leaves a ratio that does not move with its sample, and so hides how far an unbounded one may go.
+
+    Where the log-ratio is bounded, a fix may be what takes the bound away.
+    """
+    if page.rule.family != "shape" and page.rule.code not in DEAD:
+        return False
+    try:
+        return not isinstance(subject, Subject) or subject.profile.clamp is None
+    except NotApplicable:
+        return False
 
 
 def _is_related(page: Page, own: Page) -> bool:

@@ -58,7 +58,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO008": FLOW,
     "PPO102": (*CLIP, *PAIR),
     "PPO103": (*CLIP, *PAIR),
-    "PPO104": (*SIGNS, calls.extrema, calls.detached, names.elementwise),
+    "PPO104": (*SIGNS, calls.extrema, calls.detached, names.elementwise, names.same_twice),
     "PPO105": (forms.exponential, calls.functions, shapes.kept, names.renamed),
     "PPO106": (
         calls.extrema,
@@ -143,6 +143,7 @@ REPLACED: Mapping[str, Sequence[Slip]] = {
     "left out": (calls.unwrapped, arithmetic.signs),
     "detach": (names.constant,),
     "sum over": (calls.reductions, calls.reduced),
+    "log-prob in place": (names.same_twice, names.renamed),
     "`mean` in place": (calls.reductions,),
     "`std` in place": (calls.functions,),
     "branches": (calls.branches,),

@@ -69,6 +69,17 @@ def exchanged_numbers(spot: Spot) -> Iterator[str]:
         yield from (exchanged(spot.text, one, other) for one in here for other in here if one < other)
 
 
+def same_twice(spot: Spot) -> Iterator[str]:
+    """A difference of a name and itself, with what nothing reads in place of one of them."""
+    node = spot.node
+    if isinstance(node, cst.BinaryOperation) and spot.code(node.left) == spot.code(node.right):
+        text, sign = spot.code(node.left), spot.code(node.operator).strip()
+        for name in likest(text, spot.scope.tensors):
+            if role_named(name) in ("log_prob", "old_log_prob", "value", "old_value", "return_"):
+                yield f"{name} {sign} {text}"
+                yield f"{text} {sign} {name}"
+
+
 def exchanged(text: str, one: str, other: str) -> str:
     return re.sub(f"{word(one)}|{word(other)}", lambda match: other if match[0] == one else one, text)
 
