@@ -13,7 +13,7 @@ from ppo_audit.rules import Page
 from ppo_audit.subjects.judged import Judged
 from ppo_audit.subjects.subject import Subject
 
-MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO307"))
+MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO307", "PPO505"))
 """Rules of something that a loss need not have: without it there is nothing left to judge."""
 UNCOVERED = frozenset(("PPO101", "PPO109", "PPO208", "PPO415"))
 """Hazards of designs, which a graver fault may have hidden: that they can be judged again is no harm done."""
@@ -37,7 +37,7 @@ RARE = frozenset(
     "PPO003 PPO004 PPO007 PPO202 PPO415 PPO503 PPO509 PPO511 PPO701 PPO702 PPO703 PPO704 PPO803 PPO806".split()
 )
 """Rules of what goes wrong on rare inputs or beside the loss: on ordinary batches their cures change nothing."""
-SEVERAL_CURES = frozenset(("PPO007", "PPO202", "PPO806"))
+SEVERAL_CURES = frozenset(("PPO007", "PPO202", "PPO803", "PPO806"))
 """Of these rules those whose cures may compute something else, such as another deviation: then the author chooses."""
 TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
     ("ratio", "clip", "advantages", "groups"), "policy"
@@ -68,8 +68,19 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
     before = case.subjects[variant]
     if page.rule.code in RARE - SEVERAL_CURES and not alike(behaviour(before), behaviour(trial), GUARDED):
         return False
+    if _normalises(before) and not _normalises(trial):
+        return False
     claimed = _claims(before) - (CLONED if page.rule.code in DEAD else frozenset())
     return claimed <= _claims(trial) and not _changed_elsewhere(before, trial, [case.page(code) for code in explained])
+
+
+def _normalises(subject: Judged) -> bool:
+    """Whether the loss makes its advantages of mean zero and deviation one."""
+    try:
+        normaliser = subject.profile.normalisation if isinstance(subject, Subject) else None
+    except NotApplicable:
+        return False
+    return normaliser is not None and normaliser.ddof is not None
 
 
 def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> bool:
@@ -78,7 +89,7 @@ def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> 
         return False
     was, now = _profile(before), _profile(after)
     own = tuple(TERMS[page.rule.family] for page in pages if page.rule.family in TERMS)
-    own += ("cloning",) if pages[0].rule.code in DEAD else ()
+    own += tuple(CLONED) if pages[0].rule.code in DEAD else ()
     others = [role for term, role in ROLES.items() if term not in own and role in before.available]
     return any(was[name] != now.get(name) for name in was if not name.startswith(own)) or any(
         not alike([part_of(before, role)], [part_of(after, role)]) for role in others

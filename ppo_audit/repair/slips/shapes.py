@@ -9,7 +9,7 @@ import libcst as cst
 from ppo_audit.repair.slips.called import called
 from ppo_audit.repair.source import LEAVES, Spot, tight
 
-GUARD = "1e-8"
+GUARD, GROUP_GUARD = "1e-8", "1e-4"
 
 
 def flattened(spot: Spot) -> Iterator[str]:
@@ -91,6 +91,15 @@ def positive(spot: Spot) -> Iterator[str]:
         yield f"{spot.text}.clamp(min=1)"
     if call and call.name in ("std", "var") and not is_denominator:
         yield f"{spot.text} + {GUARD}"
+
+
+def guarded(spot: Spot) -> Iterator[str]:
+    """A deviation of a group kept off zero: by next to nothing, or by what libraries for groups add, which shows."""
+    match spot.parent:
+        case cst.BinaryOperation(operator=cst.Divide(), right=divisor):
+            if divisor is spot.node:
+                yield f"{spot.text} + {GUARD}"
+                yield f"{spot.text} + {GROUP_GUARD}"
 
 
 def one_sample(spot: Spot) -> Iterator[str]:
