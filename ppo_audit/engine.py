@@ -178,7 +178,7 @@ def _finding(judgement: Judgement, also: tuple[str, ...], qualified_name: str, p
         location=place.location or violation.place,
         alternatives=place.alternatives,
         fingerprint=fingerprint(qualified_name, page.rule.code, violation.signature or violation.site),
-        evidence=dict(violation.evidence),
+        evidence=dict(violation.evidence) | ({"why_this_line": place.why} if place.why else {}),
         counterexample=dict(violation.counterexample),
         why=page.sections.get("Why", ""),
         property=page.sections.get("Property", ""),

@@ -77,6 +77,8 @@ def _finding(target: TargetReport, finding: Finding) -> Iterable[RenderableType]
 def _details(finding: Finding) -> Iterable[Row]:
     if finding.alternatives:
         yield "or at", f"{', '.join(place(other) for other in finding.alternatives)}, with the same effect"
+    if "why_this_line" in finding.evidence:
+        yield "why there", sentence(str(finding.evidence["why_this_line"]))
     inputs = ", ".join(f"{one_line(key)} = {value}" for key, value in digest.case_inputs(finding).items())
     case = ": ".join(part for part in (inputs, digest.case_result(finding)) if part)
     if finding.variant:

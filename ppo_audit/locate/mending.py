@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location, Severity, Violation
-from ppo_audit.locate.place import MOST_ALTERNATIVES, Place
+from ppo_audit.locate.place import MOST_ALTERNATIVES, Place, tried_elsewhere
 from ppo_audit.locate.slips import TICK, Function, Pair, Slip, slips, with_ticks
 from ppo_audit.locate.source import display
 from ppo_audit.rules import Page, catalogue, load_check
@@ -83,14 +83,16 @@ def mended(subject: Mendable, page: Page, violation: Violation) -> Place:
     trials = _Trials(subject, source, page, frozenset(_flagged(subject)))
     edits = [(function, slip) for function in source.functions for slip in slips(function)][:EDITS]
     partial: Slip | None = None
+    lines: list[int] = []
     for function, slip in edits:
         after = trials.outcome(function, slip)
         if after is None:
+            lines.append(_edited_line(slip))
             continue
         if not after & {*violation.explains}:
-            return _place(source, [slip, *trials.alike(slip, after, edits)])
+            return _place(source, [slip, *trials.alike(slip, after, edits)], lines)
         partial = partial or slip
-    return _place(source, [partial]) if partial else _start(source)
+    return _place(source, [partial], lines) if partial else _start(source)
 
 
 @dataclass(frozen=True)
@@ -211,14 +213,15 @@ def _resolved(target: Callable[..., Any], namespace: dict[str, Any]) -> Callable
     return types.MethodType(found, owner) if is_bound else found
 
 
-def _place(source: Source, cures: Sequence[Slip]) -> Place:
+def _place(source: Source, cures: Sequence[Slip], lines: Sequence[int]) -> Place:
     """The likeliest line of those that cure, then the others."""
     first, *others = sorted(cures, key=_likelihood, reverse=True)
     was, now = ast.unparse(first.slot.node), ast.unparse(first.instead)
     where = "in front of" if isinstance(first.slot, Pair) else "in place of"
     proof = f"With `{now}` {where} `{was}`, the violation is gone and no other rule is newly broken."
     alternatives = tuple(_location(source.file, _edited_line(other)) for other in others[:MOST_ALTERNATIVES])
-    return Place(_location(source.file, _edited_line(first)), proof, _diff(source.file, first), alternatives)
+    why = tried_elsewhere(lines, map(_edited_line, cures))
+    return Place(_location(source.file, _edited_line(first)), proof, _diff(source.file, first), alternatives, why)
 
 
 def _likelihood(slip: Slip) -> tuple[int, int]:

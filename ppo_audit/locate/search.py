@@ -13,7 +13,7 @@ from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_o
 from ppo_audit.locate.effects import FAILURES, alike, effects, probes
 from ppo_audit.locate.insertions import Scene, complements_of, exchanges, insertions_of, turned_throughout
 from ppo_audit.locate.mending import mended
-from ppo_audit.locate.place import MOST_ALTERNATIVES, Place
+from ppo_audit.locate.place import MOST_ALTERNATIVES, Place, tried_elsewhere
 from ppo_audit.locate.source import forward_of, location_of, setting_of
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
 from ppo_audit.recording.trace import Op, OpKey
@@ -32,7 +32,7 @@ GUARDS = ("PPO104", "PPO102", "PPO103", "PPO105", "PPO206", "PPO301", "PPO302", 
 def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site the rule names."""
     if isinstance(subject, Helper):
-        return Place(violation.place) if violation.place else mended(subject, page, violation)
+        return Place(violation.place, why=SEEN) if violation.place else mended(subject, page, violation)
     if violation.place is not None and page.rule.family not in SEARCHED:
         return _seen(subject, page, violation, violation.place)
     sites = subject.anatomy.sites
@@ -45,12 +45,18 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     candidates = list(islice(_candidates(subject, page, violation), BUDGET))
     cure = _cure(subject, page, violation, candidates)
     if cure is None:
-        return Place(seen)
+        return Place(seen, why=SEEN if violation.place else NOT_CURED)
     places = {place.line: place for place in _places(cure, candidates, subject)}
     if violation.place is not None:
         places.setdefault(violation.place.line, violation.place)
     first, *others = islice(places.values(), 1 + MOST_ALTERNATIVES)
-    return Place(first, _proof(cure), alternatives=tuple(others))
+    before = [edit.op.site.line for edit in candidates[: candidates.index(cure)] if edit.op.site is not None]
+    why = tried_elsewhere(before, [place.line for place in places.values()])
+    return Place(first, _proof(cure), alternatives=tuple(others), why=why)
+
+
+SEEN = "The rule saw it happen at this line."
+NOT_CURED = "No single edit of a call cures it: this is where the quantity that is wrong is made."
 
 
 def _seen(subject: Subject, page: Page, violation: Violation, place: Location) -> Place:
@@ -62,7 +68,7 @@ def _seen(subject: Subject, page: Page, violation: Violation, place: Location) -
         cure = _cure(subject, page, replace(violation, place=None), turned)
         if cure is not None:
             return Place(_lines_of(cure)[0], _proof(cure), alternatives=(place,))
-    return Place(place, alternatives=tuple(forward_of(place)[:MOST_ALTERNATIVES]))
+    return Place(place, alternatives=tuple(forward_of(place)[:MOST_ALTERNATIVES]), why=SEEN)
 
 
 def _proof(cure: Edit) -> str:

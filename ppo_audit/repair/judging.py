@@ -122,10 +122,13 @@ class Harm:
     uncovered: tuple[str, ...] = ()
 
 
-def harm(case: Case, variant: str, trial: Judged, explained: Sequence[str]) -> Harm:
+def harm(
+    case: Case, variant: str, trial: Judged, explained: Sequence[str], accepted: frozenset[str] = frozenset()
+) -> Harm:
     """Which rule flags the edited subject and did not before, or judges the same term as the finding's.
 
-    What a rule says of something that could not be judged before counts where it is grave.
+    What a rule says of something that could not be judged before counts where it is grave. Hazards that are `accepted`
+    as the price of the edit count as uncovered.
     """
     own, uncovered = case.page(explained[0]), list[str]()
     is_dead = _kills_the_ratio(case.subjects[variant], own)
@@ -136,7 +139,8 @@ def harm(case: Case, variant: str, trial: Judged, explained: Sequence[str]) -> H
         if code == own.rule.code or (before is Status.FLAGGED and not _is_related(page, own)):
             continue
         after = said(trial, page)
-        if after.status is Status.FLAGGED and (_was_hidden(code, before, after) or (code in HIDDEN and is_dead)):
+        was_hidden = _was_hidden(code, before, after) or (code in HIDDEN and is_dead) or code in accepted
+        if after.status is Status.FLAGGED and was_hidden:
             uncovered.append(code)
         elif _is_broken(before, after):
             return Harm(code)

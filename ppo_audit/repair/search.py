@@ -75,8 +75,11 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
     if is_priced:
         choices = tuple(_priced(finding, case, variant, source))
         return replace(finding, fix=replace(finding.fix, verified=False, choices=choices))
-    found = _cures(finding, case, variant, source, trials)
+    found, costly = _cures(finding, case, variant, source, trials)
     fix = _fix(finding.fix, found, (case, variant), source)
+    if not found:
+        costing = (_costing(cure, finding, case, variant, source) for cure in costly)
+        fix = replace(fix, choices=tuple(choice for choice in costing if choice is not None))
     return replace(finding, fix=fix)
 
 
@@ -91,10 +94,21 @@ def _priced(finding: Finding, case: Case, variant: str, source: Source) -> Itera
     for _, candidate in itertools.islice(_at_lines(source, lines, (slip,), {source.text}), MOST_CHOICES):
         cure = _tried(candidate, finding, case, variant, source)
         if cure is not None:
-            tidy = _tidied(cure, source)
-            edit = Edit(source.file, digest_of(source.text), (tidy.candidate.replacement,))
-            costs = price(case, variant, cure.trial, judges)
-            yield Choice(_said(tidy), costs, diff(source.file, source.text, tidy.candidate.text), edit)
+            yield _choice(cure, price(case, variant, cure.trial, judges), source)
+
+
+def _costing(cure: Cure, finding: Finding, case: Case, variant: str, source: Source) -> Choice | None:
+    """A cure that brings back hazards and breaks nothing else, with what they are; None where it does."""
+    done = harm(case, variant, cure.trial, (finding.rule, *finding.also), accepted=UNCOVERED)
+    if done.broken is not None or not _is_tidy(cure.candidate, source, cure.candidate.replacement.line):
+        return None
+    return _choice(cure, price(case, variant, cure.trial, done.uncovered), source)
+
+
+def _choice(cure: Cure, costs: str, source: Source) -> Choice:
+    tidy = _tidied(cure, source)
+    edit = Edit(source.file, digest_of(source.text), (tidy.candidate.replacement,))
+    return Choice(_said(tidy), costs, diff(source.file, source.text, tidy.candidate.text), edit)
 
 
 def _is_design(finding: Finding) -> bool:
@@ -102,9 +116,13 @@ def _is_design(finding: Finding) -> bool:
     return finding.rule in DESIGNS or (finding.rule in UNCOVERED and finding.severity is Severity.POTENTIAL)
 
 
-def _cures(finding: Finding, case: Case, variant: str, source: Source, trials: int) -> list[Cure]:
-    """One cure of each behaviour, in the order in which they were found; all are slips of one kind."""
+def _cures(finding: Finding, case: Case, variant: str, source: Source, trials: int) -> tuple[list[Cure], list[Cure]]:
+    """One cure of each behaviour, in the order in which they were found; all are slips of one kind.
+
+    Beside them stand the first cures that bring a hazard of designs with them.
+    """
     found: list[Cure] = []
+    costly: list[Cure] = []
     last: int | None = None
     for tried, (slip, candidate) in enumerate(_candidates(source, finding, trials)):
         if found and (slip is not found[0].slip or tried == last):
@@ -116,7 +134,9 @@ def _cures(finding: Finding, case: Case, variant: str, source: Source, trials: i
         if done.broken is None:
             last = tried + OTHERS if last is None else last
             found.append(replace(cure, slip=slip, uncovered=done.uncovered))
-    return [cure for cure in found[:MOST_CHOICES] if _holds(cure, finding, case, variant, source)]
+        elif done.broken in UNCOVERED and len(costly) < MOST_CHOICES:
+            costly.append(replace(cure, slip=slip))
+    return [cure for cure in found[:MOST_CHOICES] if _holds(cure, finding, case, variant, source)], costly
 
 
 def _harm(cure: Cure, finding: Finding, case: Case, variant: str, source: Source) -> Harm:

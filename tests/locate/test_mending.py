@@ -55,3 +55,11 @@ def test_a_bare_name_has_lost_something_where_it_is_set_and_nothing_where_it_is_
 def test_conditions_orders_of_lines_means_and_bounds_are_edited_as_well(name: str, tmp_path: Path):
     first, *_ = lines_named(name, tmp_path)
     assert first in lines_of(FAULTS[name])
+
+
+def test_a_finding_says_which_other_lines_were_tried_in_vain(tmp_path: Path):
+    fault = FAULTS["bootstrap_through_ends"]
+    attribute = next(helper.attribute for helper in catalogue.HELPERS if helper.name == fault.base)
+    spec = f"{write(fault, tmp_path)}:{attribute}"
+    (finding,) = audit_targets([spec], Settings(select=(fault.rule,), trials=0)).targets[0].findings
+    assert "none of them cures it" in str(finding.evidence["why_this_line"])
