@@ -40,6 +40,7 @@ from ppo_audit.subjects.functionals import (
     policy_of,
 )
 from ppo_audit.subjects.masks import find_mask
+from ppo_audit.targets.names import role_of
 
 SHAPES = frozenset("view reshape flatten squeeze unsqueeze view_as reshape_as".split())
 ELEMENTWISE = SHAPES | frozenset(
@@ -191,18 +192,18 @@ def _origin(trace: Trace, makers: dict[int, Op], number: int, live: Collection[i
 def _of_distribution(trace: Trace, ops: Sequence[Op], policy: Policy) -> dict[str, int]:
     """The entropy and the exact KL: the call of `torch.distributions`, else what equals them to rounding."""
     found = {
-        "entropy": _marked(trace, ops, "entropy") or functional(trace, ops, policy, entropies),
-        "kl": _marked(trace, ops, "kl_divergence") or functional(trace, ops, policy, divergences),
+        "entropy": _marked(trace, ops, "entropy", policy) or functional(trace, ops, policy, entropies),
+        "kl": _marked(trace, ops, "kl_divergence", policy) or functional(trace, ops, policy, divergences),
     }
     return {role: number for role, number in found.items() if number is not None}
 
 
-def _marked(trace: Trace, ops: Sequence[Op], method: str) -> int | None:
+def _marked(trace: Trace, ops: Sequence[Op], method: str, policy: Policy) -> int | None:
     """What a method of a distribution returned, summed over its own dimensions where the trainer does so."""
     calls = [op for op in ops if op.via == method and _live(trace, op.outputs[0])]
     if not calls:
         return None
-    number = _joined(trace, ops, calls)
+    number = _joined(trace, ops, calls, policy)
     users = [op for op in ops if number in op.inputs]
     while len(users) == 1 and plain(users[0].name) in SHAPES | {"sum"} and trace.tensors[users[0].outputs[0]].dim() > 0:
         number = users[0].outputs[0]
@@ -210,16 +211,19 @@ def _marked(trace: Trace, ops: Sequence[Op], method: str) -> int | None:
     return number
 
 
-def _joined(trace: Trace, ops: Sequence[Op], calls: Sequence[Op]) -> int:
-    """The result of the calls; of those for several distributions at once, where they come together for each sample."""
+def _joined(trace: Trace, ops: Sequence[Op], calls: Sequence[Op], policy: Policy) -> int:
+    """The result of the calls; of several, where they come together.
+
+    Distributions of one sample are added up, those of the steps of a recurrent policy are stacked as log-probs are.
+    """
     inner = {id(op) for op in calls}
     used = {number for op in ops if id(op) not in inner for number in op.inputs}
     results = [op.outputs[0] for op in calls if op.outputs[0] in used]
     if len(results) < 2:
         return calls[-1].outputs[0]
-    size = trace.tensors[results[0]].numel()
+    sizes = {trace.tensors[number].numel() for number in (results[0], policy.log_prob)}
     cuts = bottlenecks(trace, results, ops[-1].outputs, ops)
-    return next((number for number in cuts if trace.tensors[number].numel() == size), calls[-1].outputs[0])
+    return next((number for number in cuts if trace.tensors[number].numel() in sizes), calls[-1].outputs[0])
 
 
 def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapping[int, Roles]) -> dict[str, int]:
@@ -310,6 +314,30 @@ REASONS = {
 }
 
 
+MEASURED = frozenset(("entropy", "kl", "mask"))
+"""Roles that are given to what behaves as they do, beside standing where they stand."""
+SHORTEST_NAME = 3
+"""Letters of a name that says anything: `a` is an action and an advantage."""
+
+
 def _reason(role: str, capture: Capture, number: int) -> str:
-    name = capture.names.get(id(capture.trace.tensors[number]))
-    return f"`{name}`: {REASONS[role]}" if name else REASONS[role]
+    name = capture.names.get(id(capture.trace.tensors[number]), "")
+    reason = f"`{name}`: {REASONS[role]}" if name else REASONS[role]
+    return f"{reason} (confidence {_confidence(role, name)})"
+
+
+def _confidence(role: str, name: str) -> str:
+    """High where two kinds of evidence agree, fair where there is one, low where the name of the variable objects."""
+    said = role_of(name) if len(name) >= SHORTEST_NAME else None
+    if said == role:
+        return "high: its name says the same"
+    if role in MEASURED:
+        return "high: it behaves so"
+    if said is None or _present(said) == _present(role):
+        return "fair: by its place alone"
+    return f"low: its name speaks of `{said}`"
+
+
+def _present(role: str) -> str:
+    """The role without its time: names often leave out that something is old."""
+    return role.removeprefix("old_").removeprefix("ref_")

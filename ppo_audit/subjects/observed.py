@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import backward_slice, is_parameter, parameters_of
+from ppo_audit.recording.graph import backward_slice, is_parameter, parameters_of, plain
 from ppo_audit.recording.loop import Seen
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
@@ -38,13 +38,24 @@ def samples_of(trace: Trace, number: int) -> tuple[bytes, ...]:
     """A key of each row of a network's output, or of each step of each sequence: the content of what it was given."""
     shape = trace.tensors[number].shape
     stop = [index for index, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
-    data = _given(trace, backward_slice(trace, [number], stop=stop), shape[0] if shape else 0)
-    if not data:
+    ops = backward_slice(trace, [number], stop=stop)
+    data = _given(trace, ops, shape[0] if shape else 0)
+    if not data or _is_stack_of_rows(trace, ops, shape[0]):
         return ()
     in_time = len(shape) > 1 and shape[1] > 1 and all(tensor.shape[:2] == shape[:2] for tensor in data)
     rows = shape[0] * shape[1] if in_time else shape[0]
     content = torch.cat([_bytes(tensor, rows) for tensor in data], dim=1).numpy()
     return tuple(hashlib.blake2b(row.tobytes(), digest_size=12).digest() for row in content)
+
+
+def _is_stack_of_rows(trace: Trace, ops: Sequence[Op], rows: int) -> bool:
+    """Whether outputs for as many rows were stacked, one step on another: the first axis is then that of time."""
+    stacks = (op for op in ops if plain(op.name) == "stack" and trace.tensors[op.outputs[0]].requires_grad)
+    places = ((op, op.kwargs.get("dim", op.args[1] if len(op.args) > 1 else 0)) for op in stacks)
+    return any(
+        place in (0, -trace.tensors[op.outputs[0]].dim()) and trace.tensors[op.inputs[0]].shape[:1] == (rows,)
+        for op, place in places
+    )
 
 
 def _bytes(tensor: torch.Tensor, rows: int) -> torch.Tensor:

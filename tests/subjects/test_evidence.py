@@ -135,3 +135,30 @@ def gaussian_divergence(now, old):
 @pytest.mark.parametrize(("terms", "role"), [(gaussian_bonus, "entropy"), (gaussian_divergence, "kl")])
 def test_those_of_a_gaussian_are_known_too(terms, role):
     assert lift("by hand", gaussian_training(terms), seed=0).available == POLICY | {role}
+
+
+def misnamed():
+    """A trainer whose advantages are called entropies, and whose log-probs have names that say nothing."""
+    torch.manual_seed(0)
+    actor = torch.nn.Linear(3, CHOICES)
+    observations, entropies, action = torch.randn(SAMPLES, 3), torch.randn(SAMPLES), torch.randint(CHOICES, (SAMPLES,))
+    x = log_prob(actor(observations), action).detach()
+    for _ in range(3):
+        ratio = (log_prob(actor(observations), action) - x).exp()
+        actor.zero_grad()
+        (-torch.min(ratio * entropies, ratio.clamp(0.8, 1.2) * entropies).mean()).backward()
+
+
+@pytest.mark.parametrize(
+    ("start", "role", "confidence"),
+    [
+        (training(entropy_of_logits), "advantage", "high: its name says the same"),
+        (training(entropy_of_logits), "old_log_prob", "high: its name says the same"),
+        (training(entropy_of_logits), "entropy", "high: it behaves so"),
+        (training(entropy_of_logits), "log_prob", "fair: by its place alone"),
+        (misnamed, "old_log_prob", "fair: by its place alone"),
+        (misnamed, "advantage", "low: its name speaks of `entropy`"),
+    ],
+)
+def test_confidence_in_a_role_comes_of_how_many_kinds_of_evidence_agree(start, role, confidence):
+    assert f"(confidence {confidence})" in lift("trainer", start, seed=0).roles[role]

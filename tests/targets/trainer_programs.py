@@ -51,6 +51,7 @@ PROGRAMS = (
     Program("numpy_buffer", hazards=("PPO109", "PPO202")),
     Program("path_condition"),
     Program("recurrent_gru"),
+    Program("recurrent_lstm"),
     Program("separate_networks"),
     Program("several_heads"),
     Program("two_losses_at_once"),
@@ -59,6 +60,7 @@ PROGRAMS = (
 
 FAULTS = (
     ProgramFault("entropy_sign", "recurrent_gru", "- 0.01 * dist", "+ 0.01 * dist", "PPO401"),
+    ProgramFault("entropy_sign_of_stacked_steps", "recurrent_lstm", "- 0.01 * torch", "+ 0.01 * torch", "PPO401"),
     ProgramFault("sum_not_averaged", "accumulation", "(loss / PARTS).backward()", "loss.backward()", "PPO907"),
     ProgramFault("wrapper_adds_up", "accelerator", "(loss / self.parts).backward()", "loss.backward()", "PPO907"),
     ProgramFault(
