@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ppo_audit.findings import Location
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, operands, plain, producers
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, makes, operands, plain, producers
 from ppo_audit.recording.trace import Op
 from ppo_audit.subjects.boundary import log_ratios
 from ppo_audit.subjects.run import Run
@@ -70,7 +70,7 @@ def _with_ratio(ops: Sequence[Op], roles: Mapping[int, Roles]) -> set[int]:
     """The values that are computed from a ratio."""
     found = {number for op, _, _ in log_ratios(ops, roles) for number in op.outputs}
     for op in ops:
-        if found.intersection(op.inputs):
+        if found.intersection(makes(op)):
             found.update(op.outputs)
     return found
 

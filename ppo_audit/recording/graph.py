@@ -12,6 +12,8 @@ from ppo_audit.recording.trace import Op, Trace
 
 Roles = frozenset[str]
 NONE: Roles = frozenset()
+LIKE = frozenset("type_as view_as expand_as reshape_as".split())
+"""Operations that take a shape or dtype from their second operand, and nothing else."""
 SHAPE_ONLY = frozenset("zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty".split())
 """Operations that take only shape and dtype from their operand."""
 
@@ -63,11 +65,16 @@ def producers(trace: Trace) -> dict[int, Op]:
     return {number: op for op in trace.ops for number in op.outputs}
 
 
+def makes(op: Op) -> Sequence[int]:
+    """The inputs whose numbers an operation works on."""
+    return op.inputs[:1] if op.name in LIKE else op.inputs
+
+
 def dependencies(trace: Trace, leaves: Mapping[str, int]) -> dict[int, Roles]:
     """For every value, the roles among `leaves` (role -> value number) that it is computed from, detached or not."""
     found: dict[int, Roles] = {number: frozenset((role,)) for role, number in leaves.items()}
     for op in trace.ops:
-        roles = NONE if op.name in SHAPE_ONLY else NONE.union(*(found.get(number, NONE) for number in op.inputs))
+        roles = NONE if op.name in SHAPE_ONLY else NONE.union(*(found.get(number, NONE) for number in makes(op)))
         for number in op.outputs:
             found.setdefault(number, roles)
     return found

@@ -362,3 +362,12 @@ def total_beside_its_parts(new_log_probs, old_log_probs, advantages, entropy, cl
     policy = -torch.min(ratio * advantages, ratio.clamp(1 - clip_eps, 1 + clip_eps) * advantages).mean()
     total = policy - entropy_coef * entropy.mean()
     return {"loss_total": total, "loss_policy": policy, "loss_entropy": -entropy.mean()}
+
+
+def credit_in_the_dtype_of_the_ratio(new_action_log_prob, action_log_prob, advantage, new_action_entropy):
+    """machin: `type_as` takes the dtype of the ratio and nothing else; the entropy is added in place."""
+    ratio = torch.exp(new_action_log_prob - action_log_prob)
+    advantage = advantage.type_as(ratio)
+    losses = -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage)
+    losses += -0.01 * new_action_entropy.mean()
+    return losses.mean()
