@@ -47,4 +47,4 @@ def _normalisation(subject: Subject) -> object:
 
 
 def _digits(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.6g}")
+    return None if value is None else float(f"{value:.6g}") + 0.0  # of a negative zero a zero
