@@ -6,7 +6,7 @@ Why.       The ratio compares the policy with what it was when it acted: Schulma
            A ratio off one from the start means that the two log-probs are of different things: of an action that was
            squashed or clipped before it was stored, at another temperature, with a tanh correction on one side only,
            of observations that were normalised anew. Every gradient is then weighted by a number that has no meaning.
-Applies.   Trainers recorded from the start. Not where the network draws random numbers (dropout), nor to log-probs
+Applies.   Trainers recorded from the start. Not where the network draws random numbers (dropout, RPO), nor to log-probs
            whose rows belong to other samples (PPO906 judges that).
 Tested.    The recorded old and new log-probs of the first minibatch; entries without weight in the loss are padding.
            A log-ratio of 0.001 is rounding, of 0.05 where half precision was used.

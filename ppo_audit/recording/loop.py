@@ -72,11 +72,12 @@ class Minibatch:
 
 
 class Seen(NamedTuple):
-    """What is kept of a minibatch: its samples, its roles, and the parameters that each role comes of."""
+    """What is kept of a minibatch: its samples, its roles, the parameters each comes of, whether it is noisy."""
 
     samples: tuple[bytes, ...]
     roles: Mapping[str, torch.Tensor]
     reached: Mapping[str, frozenset[int]]
+    is_noisy: bool = False
 
 
 def first_repeat(minibatches: Sequence[Minibatch]) -> int | None:
@@ -181,6 +182,7 @@ class Watcher:
     names: dict[int, str] = field(default_factory=dict)
     arrays: dict[str, torch.Tensor] = field(default_factory=dict)
     first: Trace | None = None
+    is_noisy: bool = False
 
     def meet_those_built_before(self) -> None:
         """Optimizers that were there when the recording began."""
@@ -234,7 +236,7 @@ class Watcher:
             unmoved,
             dict(self.arrays),
             first,
-            any(plain(op.name) in RANDOM and op.kwargs.get("training", True) for op in first.ops),
+            self.is_noisy or any(plain(op.name) in RANDOM and op.kwargs.get("training", True) for op in first.ops),
             any(tensor.dtype in HALVES for tensor in first.tensors),
             is_whole,
         )

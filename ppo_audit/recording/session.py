@@ -160,7 +160,8 @@ class Session(Generic[T]):
             self.is_busy = False
         if seen is not None:
             moment = len(self.watcher.events) - 1
-            self.watcher.minibatches.append(Minibatch(identity, moment, *seen))
+            self.watcher.minibatches.append(Minibatch(identity, moment, seen.samples, seen.roles, seen.reached))
+            self.watcher.is_noisy = self.watcher.is_noisy or seen.is_noisy
             if "log_prob" in seen.roles and self.watcher.first is None:
                 self.watcher.first = self.recorder.trace.copy()
                 self.watcher.arrays, self.watcher.names = held(frame)

@@ -12,9 +12,11 @@ from ppo_audit.recording.graph import backward_slice, is_parameter, parameters_o
 from ppo_audit.recording.loop import Seen
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
-from ppo_audit.subjects.evidence import Named, find_boundary
+from ppo_audit.subjects.evidence import MOVES, Named, find_boundary
 
 MADE_BY_NETWORKS = ("log_prob", "value")
+DRAWS = frozenset("rand rand_like randn randn_like uniform normal bernoulli".split())
+ACTS = ("sample", "rsample")
 
 
 def observed(capture: Capture, named: Named = ()) -> Seen | None:
@@ -31,6 +33,23 @@ def observed(capture: Capture, named: Named = ()) -> Seen | None:
         samples_of(trace, network),
         {role: trace.tensors[number].detach().clone() for role, number in numbers.items()},
         {role: frozenset(map(id, parameters_of(tensor))) for role, tensor in live.items()},
+        {"log_prob", "old_log_prob"} <= numbers.keys()
+        and _is_noisy(trace, numbers["log_prob"], numbers["old_log_prob"]),
+    )
+
+
+def _is_noisy(trace: Trace, new: int, old: int) -> bool:
+    """Whether the policy adds random numbers of its own to what it computes, after the old log-probs were there.
+
+    An action that is drawn anew is no such noise: its log-prob is of another action.
+    """
+    parameters = [number for number, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
+    place = {id(op): index for index, op in enumerate(trace.ops)}
+    made = [op for op in backward_slice(trace, [old], stop=parameters) if plain(op.name) not in MOVES]
+    begun = max((place[id(op)] for op in made), default=-1)
+    return any(
+        plain(op.name) in DRAWS and op.via not in ACTS and place[id(op)] > begun
+        for op in backward_slice(trace, [new], stop=parameters)
     )
 
 

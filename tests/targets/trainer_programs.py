@@ -48,6 +48,7 @@ PROGRAMS = (
     Program("full_batch", hazards=("PPO109", "PPO202")),
     Program("grpo_tokens", hazards=("PPO109", "PPO415", "PPO503")),
     Program("helper_process"),
+    Program("noisy_policy"),
     Program("numpy_buffer", hazards=("PPO109", "PPO202")),
     Program("path_condition"),
     Program("recurrent_gru"),
