@@ -39,6 +39,8 @@ RARE = frozenset(
 """Rules of what goes wrong on rare inputs or beside the loss: on ordinary batches their cures change nothing."""
 SEVERAL_CURES = frozenset(("PPO007", "PPO202", "PPO803", "PPO806"))
 """Of these rules those whose cures may compute something else, such as another deviation: then the author chooses."""
+ROUNDED = {"PPO701": 0.05}
+"""Relative: how far a cure of too few digits may move what an ordinary batch gives."""
 TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
     ("ratio", "clip", "advantages", "groups"), "policy"
 )
@@ -66,7 +68,8 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
     except Exception:
         return False
     before = case.subjects[variant]
-    if page.rule.code in RARE - SEVERAL_CURES and not alike(behaviour(before), behaviour(trial), GUARDED):
+    moves = ROUNDED.get(page.rule.code, GUARDED)
+    if page.rule.code in RARE - SEVERAL_CURES and not alike(behaviour(before), behaviour(trial), moves):
         return False
     if _normalises(before) and not _normalises(trial):
         return False
@@ -164,7 +167,7 @@ def _kills_the_ratio(subject: Judged, page: Page) -> bool:
 
     Where the log-ratio is bounded, a fix may be what takes the bound away.
     """
-    if page.rule.family != "shape" and page.rule.code not in DEAD:
+    if page.rule.family != "shape" and page.rule.code not in DEAD | {"PPO006"}:
         return False
     try:
         return not isinstance(subject, Subject) or subject.profile.clamp is None

@@ -79,7 +79,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO203": SPREAD,
     "PPO204": (names.renamed,),
     "PPO205": PADDING,
-    "PPO206": (names.renamed_throughout, arithmetic.dropped, names.renamed),
+    "PPO206": (names.dropped_throughout, names.renamed_throughout, arithmetic.dropped, names.renamed),
     "PPO301": (*SIGNS, arithmetic.squared, forms.raw, names.renamed, calls.unwrapped, arithmetic.dropped),
     "PPO302": (calls.extrema, arithmetic.squared, names.extremum_of_two, names.renamed, calls.unwrapped),
     "PPO303": (forms.radius_of_values, names.renamed, forms.bounds),

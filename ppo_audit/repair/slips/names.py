@@ -69,6 +69,14 @@ def exchanged_numbers(spot: Spot) -> Iterator[str]:
         yield from (exchanged(spot.text, one, other) for one in here for other in here if one < other)
 
 
+def dropped_throughout(spot: Spot) -> Iterator[str]:
+    """What is done to a name at several places of the line alike, at none of them."""
+    if is_whole(spot):
+        for done, name in dict.fromkeys(re.findall(r"(\((\w+) [-+*/] [\w.]+\))", spot.text)):
+            if spot.text.count(done) > 1:
+                yield spot.text.replace(done, name)
+
+
 def same_twice(spot: Spot) -> Iterator[str]:
     """A difference of a name and itself, with what nothing reads in place of one of them."""
     node = spot.node
