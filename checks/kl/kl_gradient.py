@@ -18,6 +18,7 @@ import torch
 from ppo_audit import Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.kl import kl_cases
 from ppo_audit.probes.places import estimate
+from ppo_audit.probes.quantities import term_roles
 
 RULE = Rule(
     code="PPO414",
@@ -25,12 +26,20 @@ RULE = Rule(
     family="kl",
     severity=Severity.SERIOUS,
     needs=("kl",),
-    must_flag=("k1_as_reference_loss", "kl_detached", "penalty_without_gradient"),
+    must_flag=("k1_as_reference_loss", "kl_detached", "penalty_without_gradient", "kl_of_the_old_policy"),
 )
 LIVE = ("log_prob", "mean", "log_std", "std", "logits")
 
 
 def check(subject: Subject) -> Violation | None:
+    read = term_roles(subject, "kl")
+    if not read & {*LIVE, "kl"}:
+        return Violation(
+            "The KL penalty reads nothing of the new policy: it has no gradient.",
+            counterexample={"got": ", ".join(sorted(read)), "want": "the new log-prob among them"},
+            site="kl",
+            explains=("PPO510",),
+        )
     cases = kl_cases(subject)
     found = [subject.term("kl").gradient(role, **cases).double() for role in cases if role in LIVE]
     pairs = list(cases.values())

@@ -27,6 +27,8 @@ def family(roles: Roles) -> str:
         return "kl"
     if roles & (PAST | REFERENCE) and (has_log_prob or roles & DISTRIBUTION - PAST - REFERENCE):
         return "kl"
+    if roles & PAST and roles & REFERENCE:
+        return "kl"  # a penalty that has lost its new log-prob, and with it its gradient
     if has_log_prob or roles & (PAST | REFERENCE):
         return "log_prob"
     return "entropy" if roles & DISTRIBUTION else "constant"

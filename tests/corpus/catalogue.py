@@ -524,6 +524,8 @@ FAULTS_LATER = (
     Fault("exact_kl_subtracted", "kl_penalty_gaussian", "+ kl_beta * kl", "- kl_beta * kl", "PPO413", source="K09"),
     Fault("k1_as_reference_loss", "grpo_sequence_mean", "torch.exp(delta) - delta - 1", "-delta", "PPO414", ("PPO411",),
           source="R098 allenai/open-instruct#534"),
+    Fault("kl_of_the_old_policy", "grpo_sequence_mean", "delta = ref_per_token_logps - per_token_logps",
+          "delta = ref_per_token_logps - old_per_token_logps", "PPO414"),
     Fault("kl_detached", "kl_penalty_gaussian", "kl_beta * kl)", "kl_beta * kl.detach())", "PPO414", source="K06"),
     Fault("penalty_without_gradient", "on_policy_detach", "ref_per_token_logps - per_token_logps\n",
           "ref_per_token_logps - per_token_logps.detach()\n", "PPO414", source="K06"),
