@@ -66,7 +66,7 @@ def _of_tokens(subject: Subject) -> Violation | None:
         return None
     advantage = torch.linspace(-1.0, 1.4, SEQUENCES * TOKENS, dtype=torch.float64)
     got = tokens.normalised(advantage.reshape(shape))
-    if got.numel() != advantage.numel():
+    if got.numel() != advantage.numel() or bool((got.reshape(shape) == got.reshape(shape)[:, :1]).all()):
         return None  # one number a sequence: an average over its tokens, and no normaliser of them
     want = line(advantage, got)
     return worst(
