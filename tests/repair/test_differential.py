@@ -20,10 +20,12 @@ REPAIRED = (
     "error_clamped",
     "coefficients_swapped",
     "min_for_max_in_guard",
+    "value_clip_around_target",
 )
 MUTANTS = (
     "plain_min:7:22 ratio: detached",
     "cispo_weights:10:34 mask: inverted",
+    "cispo_weights:7:13 ratio: another base",
     "one_sided_clamp:9:14 surrogate: clip lost",
 )
 AMBIGUOUS = ("target_from_moving_critic", "sample_std_of_one", "group_std_unguarded")

@@ -72,6 +72,12 @@ def factors(spot: Spot) -> Iterator[str]:
                 yield f"{name} * {tight(spot.text)}"
 
 
+def divided(spot: Spot) -> Iterator[str]:
+    """A division by what nothing reads."""
+    if is_whole(spot):
+        yield from (f"{tight(spot.text)} / {name}" for name in spot.unused)
+
+
 def summands(spot: Spot) -> Iterator[str]:
     """A summand that was forgotten: what nothing reads, with a coefficient or without."""
     if not is_whole(spot):

@@ -64,9 +64,12 @@ def bounds(spot: Spot) -> Iterator[str]:
 
 
 def exponential(spot: Spot) -> Iterator[str]:
-    """The exponential of a difference, where there is the difference, a quotient or a first order of it."""
+    """The exponential of a difference, where there is the difference, a quotient or a first order of it.
+
+    Not of what a call works on: that may be an exponential of some base.
+    """
     node = spot.node
-    if not isinstance(node, cst.BinaryOperation):
+    if not isinstance(node, cst.BinaryOperation) or isinstance(spot.parent, cst.Arg | cst.Attribute):
         return
     left, sign, right = parts_of(spot)
     if sign == "-":
@@ -125,16 +128,28 @@ def clamp_of_factor(spot: Spot) -> Iterator[str]:
 
 
 def radius_of_values(spot: Spot) -> Iterator[str]:
-    """V as V_old + clamp(V - V_old, -c, c), for every value, old value and radius in reach."""
-    call = called(spot)
-    if call and call.name in ("clamp", "clip"):
-        for old in (*spot.scope.of("old_value"), *spot.scope.of("value")):
-            for new in spot.scope.of("value", "old_value"):
-                for radius in (*spot.scope.of("clip_range_value"), *spot.scope.of("clip_range")):
-                    if new != old:
-                        yield f"{old} + torch.clamp({new} - {old}, -{radius}, {radius})"
-                        yield f"torch.clamp({new} - {old}, -{radius}, {radius})"
-                        yield f"torch.clamp({new}, {old} - {radius}, {old} + {radius})"
+    """V as V_old + clamp(V - V_old, -c, c), for every value, old value and radius in reach.
+
+    Beside the clamp of a drift stands what the drift is counted from.
+    """
+    call, centre = called(spot), _added_to(spot)
+    if not call or call.name not in ("clamp", "clip"):
+        return
+    for old in (centre,) if centre else (*spot.scope.of("old_value"), *spot.scope.of("value")):
+        for new in (each for each in spot.scope.of("value", "old_value") if each != old):
+            for radius in (*spot.scope.of("clip_range_value"), *spot.scope.of("clip_range")):
+                if not centre:
+                    yield f"{old} + torch.clamp({new} - {old}, -{radius}, {radius})"
+                    yield f"torch.clamp({new}, {old} - {radius}, {old} + {radius})"
+                yield f"torch.clamp({new} - {old}, -{radius}, {radius})"
+
+
+def _added_to(spot: Spot) -> str:
+    """What an expression is added to; nothing where it is no summand."""
+    match spot.parent:
+        case cst.BinaryOperation(left=left, operator=cst.Add(), right=right):
+            return spot.code(left if right is spot.node else right)
+    return ""
 
 
 def estimator(spot: Spot) -> Iterator[str]:

@@ -69,12 +69,26 @@ def exchanged_numbers(spot: Spot) -> Iterator[str]:
         yield from (exchanged(spot.text, one, other) for one in here for other in here if one < other)
 
 
+def replaced_throughout(spot: Spot) -> Iterator[str]:
+    """A name that stands several times in the line, another one of a value, old or new, everywhere."""
+    if is_whole(spot):
+        for one in dict.fromkeys(re.findall(r"[A-Za-z_][\w.]*(?!\w*\()", spot.text)):
+            if len(re.findall(word(one), spot.text)) > 1 and one in spot.scope.tensors:
+                others = (other for other in spot.scope.of("old_value", "value") if other not in spot.text)
+                yield from (re.sub(word(one), other, spot.text) for other in others)
+
+
 def dropped_throughout(spot: Spot) -> Iterator[str]:
     """What is done to a name at several places of the line alike, at none of them."""
     if is_whole(spot):
         for done, name in dict.fromkeys(re.findall(r"(\((\w+) [-+*/] [\w.]+\))", spot.text)):
             if spot.text.count(done) > 1:
                 yield spot.text.replace(done, name)
+        for call in (".sum()", ".mean()"):
+            if spot.text.count(call) > 1 and not spot.text.endswith(call):
+                yield spot.text.replace(call, "")
+            elif spot.text.count(call) > 2:
+                yield spot.text.removesuffix(call).replace(call, "") + call
 
 
 def same_twice(spot: Spot) -> Iterator[str]:
