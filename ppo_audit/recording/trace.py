@@ -20,6 +20,8 @@ import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._pytree import tree_leaves
 
+from ppo_audit.recording.overlaps import Overlaps, Region, region_of, row_of
+
 TORCH_FOLDERS = tuple(f"{folder}{os.sep}" for folder in torch.__path__)  # not torchrl, which lies beside it
 OWN_FOLDER = f"{Path(__file__).parent}{os.sep}"
 READS = frozenset(
@@ -113,8 +115,8 @@ class Trace:
     reads: list[Read] = field(default_factory=list)
     tensors: list[torch.Tensor] = field(default_factory=list)
     current: dict[int, int] = field(default_factory=dict)
-    _lying: dict[int | None, dict[int, torch.Tensor]] = field(default_factory=dict, repr=False, compare=False)
-    """Known tensors by where their numbers lie, as far as asked for: a rollout writes thousands of times."""
+    _overlaps: Overlaps = field(default_factory=Overlaps, repr=False, compare=False)
+    """Known tensors by where their numbers lie, as far as asked for."""
     _noted: int = field(default=0, repr=False, compare=False)
 
     def value_of(self, tensor: torch.Tensor) -> int:
@@ -128,16 +130,15 @@ class Trace:
     def write(self, tensor: torch.Tensor) -> int:
         return self._new(tensor)
 
-    def aliases(self, tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Known tensors on the same storage, which an in-place write changes too."""
-        pointer = _memory(tensor)
-        if pointer is None:
+    def aliases(self, tensor: torch.Tensor, written: Region | None) -> Iterator[torch.Tensor]:
+        """Known tensors that show a part of what is written in place into one of them."""
+        if written is None:
             return
         for known in self.tensors[self._noted :]:
-            self._lying.setdefault(_memory(known), {})[id(known)] = known
+            self._overlaps.add(known)
         self._noted = len(self.tensors)
-        for other in tuple(self._lying.get(pointer, {}).values()):
-            if other is not tensor and id(other) in self.current and _memory(other) == pointer:
+        for other in self._overlaps.with_part_of(written):
+            if other is not tensor and id(other) in self.current and _is_at(other, written):
                 yield other
 
     def clear(self) -> None:
@@ -145,7 +146,7 @@ class Trace:
         self.reads.clear()
         self.tensors.clear()
         self.current.clear()
-        self._lying.clear()
+        self._overlaps = Overlaps()
         self._noted = 0
 
     def copy(self) -> Trace:
@@ -218,7 +219,7 @@ class Recorder(TorchFunctionMode):
         out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
         if call.is_read and inputs:
             trace.reads.append(Read(name, inputs[0], site, via is None, len(trace.ops)))
-        outputs = self._written(call.writes, args, kwargs, out)
+        outputs = self._written(call, args, kwargs, out)
         if outputs:
             trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
         return out
@@ -244,24 +245,23 @@ class Recorder(TorchFunctionMode):
         self._occurrences[place] = occurrence + 1
         return OpKey(*place, occurrence)
 
-    def _written(self, writes: bool, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[int, ...]:
-        if type(out) is torch.Tensor and not writes and "out" not in kwargs:
+    def _written(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[int, ...]:
+        if type(out) is torch.Tensor and not call.writes and "out" not in kwargs:
             return (self.trace.write(out),)
-        if type(out) in NO_TENSORS and not writes:
+        if type(out) in NO_TENSORS and not call.writes:
             return ()
-        mutated = args[:1] if writes else ()
+        mutated = args[:1] if call.writes else ()
         targets = [t for t in (*mutated, kwargs.get("out")) if isinstance(t, torch.Tensor)]
-        touched = [alias for target in targets for alias in self.trace.aliases(target)]
+        index = args[1] if call.name == "__setitem__" else None
+        touched = [alias for target in targets for alias in self.trace.aliases(target, row_of(target, index))]
         unique = {id(tensor): tensor for tensor in (*_tensors((out,), {}), *targets, *touched)}
         return tuple(self.trace.write(tensor) for tensor in unique.values())
 
 
-def _memory(tensor: torch.Tensor) -> int | None:
-    """Where a tensor's numbers lie; None for one that stands for many, as inside `vmap`."""
-    try:
-        return tensor.untyped_storage().data_ptr()
-    except NotImplementedError:
-        return None
+def _is_at(tensor: torch.Tensor, written: Region) -> bool:
+    """Whether a tensor still lies in that storage: it may have been given another one."""
+    region = region_of(tensor)
+    return region is not None and region[0] == written[0]
 
 
 def name_of(func: Callable[..., Any]) -> str:
