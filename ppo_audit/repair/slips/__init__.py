@@ -72,7 +72,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO108": (calls.branches, arithmetic.operators, names.renamed),
     "PPO109": (calls.unwrapped,),
     "PPO110": (names.dropped_throughout, names.elementwise, *CLIP),
-    "PPO111": (calls.reductions, arithmetic.dropped, names.renamed),
+    "PPO111": (calls.reductions_throughout, calls.reductions, arithmetic.dropped, names.renamed),
     "PPO113": (arithmetic.divided, calls.detached, names.elementwise, *PADDING, calls.reductions),
     "PPO201": (names.renamed, forms.group_means),
     "PPO202": FINITE,
