@@ -62,14 +62,14 @@ def reduced(spot: Spot) -> Iterator[str]:
 
 
 def unwrapped(spot: Spot) -> Iterator[str]:
-    """A call left out: what it works on, or its second argument."""
+    """A call left out: what it works on, or its second argument; no number, which would stand for what is computed."""
     call = called(spot)
     if not call:
         return
     if call.subject:
         yield call.subject
     if not call.is_method:
-        yield from call.positional[1:3]
+        yield from (each for each in call.positional[1:3] if not each.lstrip("-").replace(".", "", 1).isdigit())
 
 
 def reductions_throughout(spot: Spot) -> Iterator[str]:
