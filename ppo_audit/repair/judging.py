@@ -73,7 +73,8 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
         return False
     if _normalises(before) and not _normalises(trial):
         return False
-    if page.rule.code == "PPO506" and _profile(trial).get("policy reduction") != "mean":
+    facts = _profile(trial) if isinstance(trial, Subject) else {}
+    if page.rule.code == "PPO506" and facts.get("policy reduction") != "mean":
         return False  # a sum adds up over any parts, whatever was meant
     claimed = _claims(before) - (CLONED if page.rule.code in DEAD else frozenset())
     return claimed <= _claims(trial) and not _changed_elsewhere(before, trial, [case.page(code) for code in explained])
