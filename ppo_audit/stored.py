@@ -23,6 +23,7 @@ from torch.overrides import resolve_name
 from ppo_audit.errors import UsageError
 from ppo_audit.recording.loop import Clipped, Event, Loop, Minibatch, Passed, Stepped, Trainer
 from ppo_audit.recording.trace import Op, OpKey, Read, Site, Trace
+from ppo_audit.recording.watched import Watched
 from ppo_audit.subjects.evidence import Boundary
 from ppo_audit.subjects.replayed import Program, replay
 from ppo_audit.targets.helper_names import rollout_role
@@ -266,6 +267,7 @@ def _minibatch(each: Minibatch, number: Callable[[Any], int], tensors: Tensors) 
         "samples": [sample.hex() for sample in each.samples],
         "roles": {role: tensors.key(tensor) for role, tensor in each.roles.items()},
         "reached": {role: sorted(parameters) for role, parameters in each.reached.items()},
+        "watched": [[scalar.name, scalar.value, scalar.place] for scalar in each.watched],
     }
 
 
@@ -299,4 +301,5 @@ def _read_minibatch(item: Json, tensors: Mapping[str, torch.Tensor]) -> Minibatc
         tuple(bytes.fromhex(sample) for sample in item["samples"]),
         {role: tensors[key] for role, key in item["roles"].items()},
         {role: frozenset(parameters) for role, parameters in item["reached"].items()},
+        tuple(Watched(name, value, Site(*place)) for name, value, place in item.get("watched", ())),
     )

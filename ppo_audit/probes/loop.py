@@ -14,7 +14,7 @@ from ppo_audit.findings import Location
 from ppo_audit.locate.source import location_of
 from ppo_audit.recording.graph import backward_slice, is_parameter, plain, producers
 from ppo_audit.recording.loop import Loop, Minibatch, Passed, Stepped, first_repeat
-from ppo_audit.recording.trace import Op, Trace, is_in_place
+from ppo_audit.recording.trace import Op, Site, Trace, is_in_place
 from ppo_audit.subjects.functionals import LAYERS
 from ppo_audit.subjects.subject import Subject, gradient_of
 
@@ -137,6 +137,11 @@ def _reuse(loop: Loop, firsts: Mapping[bytes, tuple[Minibatch, int]], later: Min
         if sample in alone and sample in firsts and steps_before(loop, firsts[sample][0], role) < steps
     ]
     return Reuse(tuple(firsts[later.samples[row]] for row in rows), later, torch.tensor(rows)) if rows else None
+
+
+def place_of(site: Site) -> Location:
+    """Where something stands in the source."""
+    return location_of(site)
 
 
 def selected_at(subject: Subject, role: str) -> Location | None:

@@ -18,6 +18,7 @@ import torch
 
 from ppo_audit.recording.graph import plain
 from ppo_audit.recording.trace import OWN_FOLDER, TORCH_FOLDERS, Site, Trace, site_of
+from ppo_audit.recording.watched import Watched
 
 RANDOM = frozenset("dropout feature_dropout alpha_dropout rrelu".split())
 HALVES = (torch.float16, torch.bfloat16)
@@ -61,7 +62,7 @@ Event = Passed | Stepped | Clipped
 class Minibatch:
     """One use of samples: who they are, by the content of what the network was given, and what the roles held.
 
-    `moment` is the number of events before its backward pass.
+    `moment` is the number of events before its backward pass; `watched` are scalars that the target compares.
     """
 
     loss: Hashable = field(repr=False)
@@ -69,6 +70,7 @@ class Minibatch:
     samples: tuple[bytes, ...] = field(repr=False)
     roles: Mapping[str, torch.Tensor] = field(repr=False)
     reached: Mapping[str, frozenset[int]] = field(repr=False)
+    watched: tuple[Watched, ...] = field(default=(), repr=False)
 
 
 class Seen(NamedTuple):

@@ -25,6 +25,7 @@ from ppo_audit.recording.graph import parameters_of
 from ppo_audit.recording.history import History, since
 from ppo_audit.recording.loop import Minibatch, Seen, Watcher, first_repeat, site_of_frame
 from ppo_audit.recording.trace import OWN_FOLDER, TORCH_FOLDERS, Recorder, Trace, Whole
+from ppo_audit.recording.watched import watched_in
 from ppo_audit.targets.resolve import describe
 
 T = TypeVar("T")
@@ -153,14 +154,16 @@ class Session(Generic[T]):
         self.is_busy = True
         try:
             with torch._C.DisableTorchFunction():
-                seen = self.look(capture)
+                seen, watched = self.look(capture), watched_in(frame)
         except Exception:  # what cannot be told is not judged
-            seen = None
+            seen, watched = None, ()
         finally:
             self.is_busy = False
         if seen is not None:
             moment = len(self.watcher.events) - 1
-            self.watcher.minibatches.append(Minibatch(identity, moment, seen.samples, seen.roles, seen.reached))
+            self.watcher.minibatches.append(
+                Minibatch(identity, moment, seen.samples, seen.roles, seen.reached, watched)
+            )
             self.watcher.is_noisy = self.watcher.is_noisy or seen.is_noisy
             if "log_prob" in seen.roles and self.watcher.first is None:
                 self.watcher.first = self.recorder.trace.copy()

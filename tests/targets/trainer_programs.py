@@ -157,6 +157,14 @@ FAULTS = (
         "bootstrap_and_carry_across_ends", "numpy_buffer", "1.0 - self.dones[t]", "1.0 - 0 * self.dones[t]", "PPO908"
     ),
     ProgramFault(
+        "kl_of_the_other_sign",
+        "full_batch",
+        old="(logp_old - logp).mean().item()",
+        new="(logp - logp_old).mean().item()",
+        rule="PPO905",
+        at="loss_pi, kl =",
+    ),
+    ProgramFault(
         "samples_with_replacement",
         "several_heads",
         old="torch.randperm(N).split(12)",
