@@ -38,7 +38,7 @@ RARE = frozenset(
 )
 """Rules of what goes wrong on rare inputs or beside the loss: on ordinary batches their cures change nothing."""
 SEVERAL_CURES = frozenset(("PPO007", "PPO202", "PPO803", "PPO806"))
-"""Of these rules those whose cures may compute something else, such as another deviation: then the author chooses."""
+"""Of these rules those whose cures of a loss may compute something else, such as another deviation: a choice."""
 ROUNDED = {"PPO701": 0.05}
 """Relative: how far a cure of too few digits may move what an ordinary batch gives."""
 TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
@@ -69,7 +69,8 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
         return False
     before = case.subjects[variant]
     moves = ROUNDED.get(page.rule.code, GUARDED)
-    if page.rule.code in RARE - SEVERAL_CURES and not alike(behaviour(before), behaviour(trial), moves):
+    may_move = page.rule.code not in RARE or (page.rule.code in SEVERAL_CURES and isinstance(before, Subject))
+    if not may_move and not alike(behaviour(before), behaviour(trial), moves):
         return False
     if _normalises(before) and not _normalises(trial):
         return False

@@ -44,7 +44,9 @@ def never_compared():
 def not_computed():
     kl = 0.5
     seen = watched_in(sys._getframe())
-    return seen if kl > LIMIT else seen
+    if kl > LIMIT:
+        return seen
+    return None
 
 
 def of(found):
