@@ -7,9 +7,10 @@ import torch
 from ppo_audit.findings import Location
 from ppo_audit.helpers.log_prob import LogProb, exact
 from ppo_audit.probes.places import place_of, recorded
-from ppo_audit.recording.graph import plain, producers
+from ppo_audit.recording.graph import NONE, backward_slice, plain, producers
 from ppo_audit.recording.trace import Op
 from ppo_audit.reference import gaussian_log_prob
+from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
 
 TINY = 1e-3
@@ -35,8 +36,16 @@ def moved_with_mean(subject: Subject, role: str, mean: str, spread: str) -> tupl
         made = next(op.outputs[0] for op in run.trace.ops if op.key == subject.cuts[role])
         found.append(run.trace.tensors[made].detach().double().reshape(rows, -1).sum(-1))
         log_std = given[spread] if "log" in spread else torch.as_tensor(given[spread]).log()
-        wanted.append(gaussian_log_prob(given["action"], given[mean], log_std))
+        wanted.append(gaussian_log_prob(_seen_action(subject, run, made, mean), given[mean], log_std))
     return (found[1] - found[0]).flatten(), (wanted[1] - wanted[0]).flatten()
+
+
+def _seen_action(subject: Subject, run: Run, made: int, mean: str) -> torch.Tensor:
+    """The action that a log-prob is asked for: of a squashed policy the given one before it was squashed."""
+    roles, action = subject.roles_of(run), run.leaves["action"]
+    meets = [op for op in backward_slice(run.trace, [made]) if {mean, "action"} <= roles.get(op.outputs[0], NONE)]
+    seen = [run.trace.tensors[n] for op in meets[:1] for n in op.inputs if roles.get(n) == {"action"}]
+    return next((each.detach() for each in seen if each.shape == action.shape), action.detach())
 
 
 def log_of_sum(subject: Subject) -> Location | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location
 from ppo_audit.locate.source import location_of
-from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain, substitute
+from ppo_audit.recording.graph import NONE, Roles, backward_slice, dependencies, plain, substitute
 from ppo_audit.recording.terms import SCALES
 from ppo_audit.recording.trace import Op
 from ppo_audit.subjects.batch import VECTOR_ROLES
@@ -109,11 +110,15 @@ def clipped_quantiles(subject: Subject, quantiles: torch.Tensor, old_quantiles: 
 
 @dataclass(frozen=True)
 class ClippedValue:
-    """What a value clip makes of predictions, (M,), which roles it makes it from, and where."""
+    """What a value clip makes of predictions, (M,), which roles of their rows it makes it from, and where.
+
+    It is rescaled where statistics of another role go into it: values in units of the returns of a batch.
+    """
 
     values: torch.Tensor
     depends_on: Roles
     place: Location | None
+    is_rescaled: bool = False
 
 
 def clipped_value(subject: Subject, value: torch.Tensor, old_value: torch.Tensor) -> ClippedValue | None:
@@ -125,7 +130,15 @@ def clipped_value(subject: Subject, value: torch.Tensor, old_value: torch.Tensor
     if op is None:
         return None
     made = run.trace.tensors[op.outputs[0]].detach().double().reshape(-1)
-    return ClippedValue(made, roles[op.outputs[0]] - SCALES, location_of(op.site) if op.site else None)
+    by_row = _roles_of_rows(run)[op.outputs[0]] - SCALES
+    is_rescaled = roles[op.outputs[0]] - SCALES != by_row
+    return ClippedValue(made, by_row, location_of(op.site) if op.site else None, is_rescaled)
+
+
+def _roles_of_rows(run: Run) -> Mapping[int, Roles]:
+    """The roles that each value depends on other than through a single number for the whole batch."""
+    ops = [op for op in run.trace.ops if any(run.trace.tensors[number].numel() > 1 for number in op.outputs)]
+    return dependencies(dataclasses.replace(run.trace, ops=ops), run.numbers)
 
 
 def near_and_far(subject: Subject) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -220,6 +220,8 @@ class Recorder(TorchFunctionMode):
         if call.is_read and inputs:
             trace.reads.append(Read(name, inputs[0], site, via is None, len(trace.ops)))
         outputs = self._written(call, args, kwargs, out)
+        if replacement:
+            self._write_through(name, args, out)
         if outputs:
             trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
         return out
@@ -238,7 +240,19 @@ class Recorder(TorchFunctionMode):
         made = self.trace.ops[before:][-1:]
         if made and isinstance(out, torch.Tensor) and self.trace.find(out) in made[0].outputs:
             self.trace.ops[-1] = replace(made[0], key=key, site=site)
+        self._write_through(name_of(call[0]), call[1], out)
         return out
+
+    def _write_through(self, name: str, args: tuple[Any, ...], out: Any) -> None:
+        """A replaced method that works in place shows its tensor what replaced it: `x.sub_(m)` is often a statement."""
+        target = args[0] if args else None
+        if not name.endswith("_") or not is_in_place(name) or not isinstance(target, torch.Tensor):
+            return
+        is_other = isinstance(out, torch.Tensor) and out is not target and out.shape == target.shape
+        if is_other and not (target.requires_grad and target.is_leaf):
+            self.trace.current[id(target)] = self.trace.value_of(out)
+            with torch._C.DisableTorchFunction():
+                target.copy_(out)
 
     def _key(self, place: tuple[str, str, int, str]) -> OpKey:
         occurrence = self._occurrences.get(place, 0)

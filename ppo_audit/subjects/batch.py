@@ -92,7 +92,10 @@ class Layout:
 
 
 def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int = 0) -> Batch:
-    """An ordinary batch in float64: log-ratios within the clip, advantages of both signs, values near their targets."""
+    """An ordinary batch in float64: log-ratios within the clip, advantages of both signs, values near their targets.
+
+    Continuous actions lie within (-1, 1), so that a squashed policy can invert them.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def normal(role: str, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:
@@ -127,7 +130,7 @@ def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int =
         "old_std": normal("old_std", 0.05).exp(),
         "action": torch.randint(CHOICES, layout.shape("action", rows), generator=generator)
         if layout.is_categorical
-        else normal("action", 0.5),
+        else normal("action", 0.5).tanh(),
         "reward": normal("reward"),
         "kl": normal("kl", 0.05).abs(),
     }

@@ -227,14 +227,18 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     bare_heads = dataclasses.replace(heads, tails={k: v for k, v in heads.tails.items() if k != "entropy"})
     value_column = Layout("values in a column", (), dict.fromkeys(("value", "old_value"), (1,)), discrete)
     beside = Layout("columns beside parameters", (), dict.fromkeys(ROW_ROLES + ("action",) * discrete, (1,)), discrete)
+    column_action = Layout("actions in a column", (), {"action": (1,)}, discrete)
+    fresh = Layout(
+        "what the policy gives in columns", (), dict.fromkeys(("log_prob", "value", "entropy"), (1,)), discrete
+    )
     tokens = (token, per_sequence, *([per_response] if "entropy" in available else []), column_advantage)
     by_head = (heads, bare_heads)
     ordered = (*tokens, flat, column, value_column, *by_head)
     if "mask" not in available:
-        computed = (beside,) if available & {"mean", "logits"} else ()
+        computed = (beside, *[column_action] * discrete) if available & {"mean", "logits"} else ()
         # A second axis of given log-probs is one of tokens, unless their names speak of heads or dimensions.
         second = (*by_head, *tokens) if HEADS.search(names) or computed else (*tokens, *by_head)
-        ordered = (flat, *samples, column, value_column, *computed, *second)
+        ordered = (flat, *samples, column, value_column, *computed, *second, fresh)
     for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
         for layout in ordered:
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)

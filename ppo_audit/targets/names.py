@@ -119,7 +119,7 @@ SYMBOLS = {"A": "advantage", "V": "value", "R": "return_", "G": "return_", "H": 
 
 _TENSORS = {name: role for role, names in TENSOR_NAMES.items() for name in names.split()}
 _SCALARS = {name: role for role, names in SCALAR_NAMES.items() for name in names.split()}
-_PREFIX = re.compile(r"^(b|mb|batch|rollout|minibatch|the|x|t)_|_(batch|mb)$")
+_PREFIX = re.compile(r"^(b|mb|batch|rollout|minibatch|the|x|t)_|_(batch|mb|b|t)$")
 ROLES = frozenset(TENSOR_NAMES) | frozenset(SCALAR_NAMES) | {"ratio"}
 
 
@@ -212,7 +212,7 @@ UPPER, LOWER = frozenset("high higher hi upper up max".split()), frozenset("low 
 COEFFICIENT = re.compile(r"coeff?(icient|s)?$|(^|_)(weight|beta|lambda|lam|cost)(_|$)")
 OTHER_CLIPS = frozenset("c dual log grad norm reward rewards frac fraction mask score obs delta loss vloss".split())
 """Words that make a clip another one than that of the ratio."""
-ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef".split())
+ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef weight weights".split())
 
 
 def _scalar_of(words: frozenset[str], key: str) -> str | None:
@@ -237,7 +237,7 @@ def _tensor_of(words: frozenset[str], key: str) -> str | None:
         return "advantage"
     if re.search(r"entrop(y|ies)$", key):
         return "entropy"
-    if re.search(r"(^|_)masks?(_p?\d+)?$|^mask_", key):
+    if re.search(r"(^|_)masks?(_p?\d+)?$|^mask_", key) and not re.search(r"legal|avail", key):  # those are of choices
         return "mask"
     if words & {"logit", "logits"}:
         other = re.search(r"ref|base|teacher|pretrain", key)

@@ -371,3 +371,46 @@ def credit_in_the_dtype_of_the_ratio(new_action_log_prob, action_log_prob, advan
     losses = -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage)
     losses += -0.01 * new_action_entropy.mean()
     return losses.mean()
+
+
+def statements_in_place(log_prob, old_log_prob, advantage, values, returns):
+    """A statement that works in place, and a stop-gradient of the same kind."""
+    advantage = advantage - advantage.mean()
+    advantage.div_(advantage.std(unbiased=False) + 1e-8)
+    advantage.detach_()
+    ratio = (log_prob - old_log_prob).exp()
+    return -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).mean() + 0.5 * F.mse_loss(values, returns)
+
+
+def batch_made_columns(action_log_prob, value, dist_entropy, batch):
+    """The networks give columns, the buffer rows."""
+    ratio = torch.exp(action_log_prob - batch["old_log_probs"].view(-1, 1))
+    credit = batch["advantages"].view(-1, 1)
+    policy = -torch.min(ratio * credit, ratio.clamp(0.8, 1.2) * credit).sum(-1, keepdim=True).mean()
+    return policy + 0.5 * F.mse_loss(value, batch["returns"].view(-1, 1)) - 0.01 * dist_entropy.mean()
+
+
+def choices_in_a_column(logits, actions, old_log_probs, advantages, clip_eps=0.2):
+    """Actions are kept as a column for `gather`, all else by row."""
+    taken = torch.log_softmax(logits, dim=1).gather(1, actions).squeeze(1)
+    ratio = (taken - old_log_probs).exp()
+    return -torch.min(ratio * advantages, ratio.clamp(1 - clip_eps, 1 + clip_eps) * advantages).sum()
+
+
+def squashed_policy(mean, log_std, actions, old_logp, adv, clip_eps=0.2):
+    """Actions after a tanh: the policy is asked for what they were before."""
+    before = torch.atanh(actions.clamp(-1 + 1e-6, 1 - 1e-6))
+    logp = Normal(mean, log_std.exp()).log_prob(before).sum(-1)
+    logp -= torch.log(1 - actions.pow(2) + 1e-6).sum(-1)
+    ratio = (logp - old_logp).exp()
+    return -torch.min(ratio * adv, ratio.clamp(1 - clip_eps, 1 + clip_eps) * adv).mean()
+
+
+def values_in_units_of_the_returns(log_prob, old_log_prob, adv_b, new_values, old_values, ret_b, clip_eps=0.2):
+    """Critic and targets are scaled by the returns of the batch before the clip."""
+    centre, spread = ret_b.mean(), ret_b.std(unbiased=False) + 1e-8
+    new, old, goal = ((each - centre) / spread for each in (new_values, old_values, ret_b))
+    clipped = old + (new - old).clamp(-clip_eps, clip_eps)
+    value = 0.5 * torch.max((new - goal) ** 2, (clipped - goal) ** 2).mean()
+    ratio = (log_prob - old_log_prob).exp()
+    return -torch.min(ratio * adv_b, ratio.clamp(1 - clip_eps, 1 + clip_eps) * adv_b).mean() + value
