@@ -44,7 +44,7 @@ def _seen_action(subject: Subject, run: Run, made: int, mean: str) -> torch.Tens
     """The action that a log-prob is asked for: of a squashed policy the given one before it was squashed."""
     roles, action = subject.roles_of(run), run.leaves["action"]
     meets = [op for op in backward_slice(run.trace, [made]) if {mean, "action"} <= roles.get(op.outputs[0], NONE)]
-    seen = [run.trace.tensors[n] for op in meets[:1] for n in op.inputs if roles.get(n) == {"action"}]
+    seen = [run.trace.tensors[n] for op in meets[:1] for n in op.inputs if roles.get(n, NONE) == frozenset(("action",))]
     return next((each.detach() for each in seen if each.shape == action.shape), action.detach())
 
 
