@@ -14,7 +14,7 @@ from ppo_audit.errors import UsageError
 from ppo_audit.helpers.rollout import Convention, Rollout, encode, unshaped
 from ppo_audit.subjects.run import modes_kept
 from ppo_audit.targets.calling import label
-from ppo_audit.targets.helper_names import parameters_of, rollout_role
+from ppo_audit.targets.helper_names import parameters_of, roles_of_steps, rollout_role
 from ppo_audit.targets.names import CONTAINER, ROLES
 
 Outputs = dict[str, torch.Tensor]
@@ -105,8 +105,9 @@ def callee_of(function: Callable[..., Any], overrides: Mapping[str, str], values
     """Bind every parameter; raises UsageError naming the one whose role is unclear."""
     roles: dict[str, str] = {}
     containers: list[str] = []
+    found = roles_of_steps(function, overrides)
     for name, parameter in parameters_of(function).items():
-        role = overrides.get(name) or rollout_role(name)
+        role = found[name]
         if name in values:
             continue
         if role in TAKEN and not isinstance(parameter.default, bool | str):

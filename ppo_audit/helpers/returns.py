@@ -22,7 +22,7 @@ from ppo_audit.targets.calling import label
 from ppo_audit.targets.helper_names import name_of
 from ppo_audit.targets.resolve import culprit, describe
 
-Ends = Mapping[str, Sequence[tuple[int, int]]]
+Ends, Axes = Mapping[str, Sequence[tuple[int, int]]], tuple[int, ...]
 ENDS: Ends = {"terminated": ((2, 0), (0, 1), (3, 1), (4, 1), (5, 2), (6, 0))}
 """Where episodes end in a usual probe, as (step, environment): the first step, two in a row, the last step."""
 TOLERANCE = 1e-6
@@ -62,14 +62,8 @@ class Returns:
             "both_outputs": self.convention.advantage is not None and self.convention.returns is not None,
             "value": "value" in self.available,
         }
-        return next(
-            (
-                ABSENT.get(n, f"the helper takes no `{n.removeprefix('role:')}`")
-                for n in names
-                if not self._has(n, claims)
-            ),
-            None,
-        )
+        absent = [name for name in names if not self._has(name, claims)]
+        return ABSENT.get(absent[0], f"the helper takes no `{absent[0].removeprefix('role:')}`") if absent else None
 
     def _has(self, name: str, claims: Mapping[str, bool]) -> bool:
         return claims[name] if name in claims else name.removeprefix("role:") in self.available
@@ -105,7 +99,8 @@ class Returns:
         if found.normalised is None:
             return outputs[found.advantage]
         want, given = true_advantage(rollout), outputs[found.advantage]
-        return (given - given.mean()) * (spread(want, found.normalised or 0) + 1e-8) + want.mean()
+        size, mean = spread(want, found.normalised or 0, found.over) + 1e-8, want.mean(found.over, keepdim=True)
+        return (given - given.mean(found.over, keepdim=True)) * size + mean
 
     def outputs(self, rollout: Rollout) -> Outputs:
         """Everything that the helper returns for a rollout."""
@@ -192,7 +187,8 @@ def told(rollout: Rollout, convention: Convention, available: frozenset[str]) ->
     """The rollout as far as a helper can know it: without a value behind it, the last step ends the episode."""
     terminated, truncated, following = rollout.terminated, rollout.truncated, rollout.next_value
     if not available & {"value", "next_value"}:  # without values there is nothing that lambda could weigh
-        rollout = dataclasses.replace(rollout, lambda_=1.0)
+        rollout = dataclasses.replace(rollout, lambda_=1.0, value=torch.zeros_like(rollout.value))
+        following = torch.cat([following[:-1] * rollout.ended[:-1], following[-1:]])
     has_flags = bool(available & {"done", "terminated"})
     if not has_flags:
         terminated, truncated = torch.zeros_like(terminated), torch.zeros_like(truncated)
@@ -398,7 +394,7 @@ def _meant(convention: Convention, available: frozenset[str], probe: int, meanin
     rollout = _probes(convention, available)[probe]
     built_in = {"lambda_": convention.lambda_, "gamma": convention.gamma}
     settings: dict[str, Any] = {k: v for k, v in built_in.items() if v is not None}
-    return meant(dataclasses.replace(rollout, **settings), meaning)
+    return meant(dataclasses.replace(rollout, **settings), meaning, convention.over)
 
 
 def _may_fit(callee: Callee, convention: Convention) -> bool:
@@ -408,7 +404,9 @@ def _may_fit(callee: Callee, convention: Convention) -> bool:
         _probes(dataclasses.replace(convention, lambda_=None, gamma=None), available)[1], convention
     )
     fits = lambda name, meaning: _share(outputs[name], _meant(convention, available, 1, meaning)) > PERFECT
-    return any(fits(name, meaning) for name in outputs for meaning in _possible([outputs[name]], available))
+    return any(
+        fits(name, meaning) for name in outputs for meaning in _possible([outputs[name]], available, convention.over)
+    )
 
 
 def _built_in(convention: Convention, available: frozenset[str]) -> Iterator[Convention]:
@@ -426,7 +424,7 @@ def _read(callee: Callee, convention: Convention, outputs: Sequence[Outputs]) ->
     shares = {
         (name, meaning): sum(share(probe, name, meaning) for probe in range(len(outputs))) / len(outputs)
         for name in outputs[0]
-        for meaning in _possible([out[name] for out in outputs], available)
+        for meaning in _possible([out[name] for out in outputs], available, convention.over)
     }
     # a name says what an output means; of a position, agreement does
     rank = lambda item: (
@@ -450,10 +448,10 @@ def _read(callee: Callee, convention: Convention, outputs: Sequence[Outputs]) ->
     )
 
 
-def _possible(outputs: Sequence[torch.Tensor], available: frozenset[str]) -> tuple[str, ...]:
+def _possible(outputs: Sequence[torch.Tensor], available: frozenset[str], over: Axes) -> tuple[str, ...]:
     """A normalised output is told by its deviation, whatever else is wrong with it; without values all are returns."""
     for ddof, meaning in ((1, "advantage / sample"), (0, "advantage / population")):
-        if all(bool((spread(out, ddof) - 1).abs() < 1e-5) for out in outputs):
+        if all(bool(((spread(out, ddof, over) - 1).abs() < 1e-5).all()) for out in outputs):
             return (meaning,)
     has_values = bool(available & {"value", "next_value"})
     return ("advantage", "returns", "rewards to go") if has_values else ("returns", "rewards to go")
@@ -473,15 +471,16 @@ def _share(got: torch.Tensor, want: torch.Tensor) -> float:
     return float(((got - want).abs() <= TOLERANCE).double().mean())
 
 
-def meant(rollout: Rollout, meaning: str) -> torch.Tensor:
-    """What an output of this meaning should be, (T, N)."""
+def meant(rollout: Rollout, meaning: str, over: Axes = (0, 1)) -> torch.Tensor:
+    """What an output of this meaning should be, (T, N); normalised over those dimensions, if at all."""
     advantage = true_advantage(rollout)
     if meaning == "returns":
         return advantage + rollout.value
     if meaning == "rewards to go":
         return rewards_to_go(rollout)
     if "/" in meaning:
-        return (advantage - advantage.mean()) / (spread(advantage, 1 if "sample" in meaning else 0) + 1e-8)
+        size = spread(advantage, 1 if "sample" in meaning else 0, over) + 1e-8
+        return (advantage - advantage.mean(over, keepdim=True)) / size
     return advantage
 
 
@@ -494,6 +493,6 @@ def rewards_to_go(rollout: Rollout) -> torch.Tensor:
     return returns
 
 
-def spread(values: torch.Tensor, ddof: int) -> torch.Tensor:
-    """The standard deviation over all entries."""
-    return values.std(correction=ddof)
+def spread(values: torch.Tensor, ddof: int, over: Axes = (0, 1)) -> torch.Tensor:
+    """The standard deviation of (T, N) over these dimensions, which stay."""
+    return values.std(over, correction=ddof, keepdim=True)

@@ -81,6 +81,11 @@ class Convention:
         """Whether the value behind the last step is at hand."""
         return self.values > 0 or self.successor != "none"
 
+    @property
+    def over(self) -> tuple[int, ...]:
+        """The dimensions of (T, N) over which a helper can normalise: what sees one environment at a time, only T."""
+        return (0,) if self.layout == "T" else (0, 1)
+
 
 def encode(rollout: Rollout, convention: Convention, roles: Mapping[str, str]) -> dict[str, Any]:
     """Each parameter's argument, by name, as the convention has it; `roles` maps names of parameters to roles."""

@@ -6,7 +6,9 @@ import torch
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.helpers.credit import Credit
+from ppo_audit.probes.options import options
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.helper_names import GROUP_SIZE
 
 GROUPS, SIZE = 4, 4
 REWARDS = torch.tensor(
@@ -28,7 +30,18 @@ def group_advantages(judged: Subject | Credit, reward: torch.Tensor) -> torch.Te
     flat = reward.reshape(-1)
     if isinstance(judged, Credit):
         return judged.normalised(**roles, reward=flat).reshape(count, size)
+    if not roles and _is_of_one_group(judged, flat):
+        return torch.stack([judged.made_of_rewards(group) for group in reward])
     return judged.made_of_rewards(flat, **roles).reshape(count, size)
+
+
+def _is_of_one_group(subject: Subject, flat: torch.Tensor) -> bool:
+    """Whether a loss that offers no size of a group follows any order of all rewards: each call is of one group."""
+    if any(GROUP_SIZE.match(offered.name.lower()) for offered in options(subject)):
+        return False
+    order = torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))
+    made, other = subject.made_of_rewards(flat), subject.made_of_rewards(flat[order])
+    return torch.allclose(made[order], other, atol=1e-5)
 
 
 def group_scale(judged: Subject | Credit) -> float:

@@ -222,8 +222,12 @@ class Subject:
         """The effective advantage of each row, (M,), that the loss makes of rewards."""
         key = self.anatomy.cuts["effective_advantage"]
         run = self.run(self.rows(len(reward), reward=reward, **roles))
-        made = run.trace.tensors[[op.outputs[0] for op in run.trace.ops if op.key == key][-1]].detach().double()
-        return made.reshape(len(reward), -1)[:, 0]
+        made = [run.trace.tensors[op.outputs[0]] for op in run.trace.ops if op.key == key]
+        if not made:
+            raise NotApplicable(
+                "the loss makes its advantages one by one, in other operations for other numbers of rows"
+            )
+        return made[-1].detach().double().reshape(len(reward), -1)[:, 0]
 
     def whole_groups(self, rows: int) -> int:
         """Enough rows for whole groups, where the target takes rewards and cuts them into groups of its own size."""

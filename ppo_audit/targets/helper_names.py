@@ -37,8 +37,10 @@ ROLLOUT_NAMES: dict[str, str] = {
 TOKEN_MASK = re.compile(r"response|completion|action|token|loss|valid|attention|pad")
 NORMALISER = re.compile(r"normali[sz](e|ation)|whiten|standardi[sz]e|scale_adv", re.IGNORECASE)
 RETURNS = re.compile(r"gae|return|reward.?to.?go|rtg|discount|td_lambda|advantage|n_?step", re.IGNORECASE)
+DISCOUNTED = re.compile(r"discount", re.IGNORECASE)
 GROUP_SIZE = re.compile(
-    r"^(num_generations|group_size|rloo_k|num_samples|n_samples|g|k|n|samples_per_prompt|num_completions)$"
+    r"^(num_generations|group_size|rloo_k|num_samples|n_samples|g|k|n|num_completions"
+    r"|(samples|generations|completions|responses|rollouts|answers)_per_(prompt|problem|question|group|query|task))$"
 )
 GROUP_IDS = re.compile(r"^(index|idx|indices|uids?)$")
 """What names the group of a reward, where nothing else does."""
@@ -62,6 +64,15 @@ RATIO = re.compile(r"^(?P<log>log_?)?(prob_?|pi_?|importance_?|is_?)?ratios?$|^(
 _ROLES = {name: role for role, names in ROLLOUT_NAMES.items() for name in names.split()}
 
 
+def roles_of_steps(function: Callable[..., Any], overrides: Mapping[str, str]) -> dict[str, str | None]:
+    """The role of each parameter in a function of rollouts; what a discounted sum is taken of are rewards."""
+    names = parameters_of(function)
+    roles = {name: overrides.get(name) or rollout_role(name) for name in names}
+    if "x" in names and roles["x"] is None and "gamma" in roles.values() and DISCOUNTED.search(name_of(function)):
+        roles["x"] = "reward"
+    return roles
+
+
 def rollout_role(name: str) -> str | None:
     """The role of a name in a function of rollouts; a mask over tokens is no done flag."""
     key = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
@@ -75,7 +86,7 @@ def rollout_role(name: str) -> str | None:
 
 def is_rollout_function(function: Callable[..., Any], overrides: Mapping[str, str]) -> bool:
     """Whether a function turns rewards of steps into advantages or returns."""
-    found = {overrides.get(name) or rollout_role(name) for name in parameters_of(function)}
+    found = set(roles_of_steps(function, overrides).values())
     if {overrides.get(name) or role_of(name) for name in parameters_of(function)} & LOSS:
         return False
     if {"value", "old_value"} <= {role_of(name) for name in parameters_of(function)} and not found & IN_TIME:

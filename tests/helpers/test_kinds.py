@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ppo_audit import audit
-from ppo_audit.findings import TargetReport
+from ppo_audit.findings import Severity, Status, TargetReport
 
 HEAD = "import torch\nimport torch.nn.functional as F\n\n\n"
 FUNCTIONS = {
@@ -59,3 +59,31 @@ def test_an_explained_variance_is_no_loss_so_that_no_rule_judges_it(tmp_path: Pa
 
 def test_a_value_loss_alone_is_named(tmp_path: Path):
     assert entry_of(FUNCTIONS["loss"][1], tmp_path).profile["variant"] == "value loss alone"
+
+
+HONEST = (
+    "def discount_cumsum(x, discount):\n    out = x.copy()\n    for t in range(len(x) - 2, -1, -1):\n"
+    "        out[t] = x[t] + discount * out[t + 1]\n    return out",
+    "def leave_one_out_advantages(rewards):\n    n, total = len(rewards), sum(rewards)\n"
+    "    return [r - (total - r) / (n - 1) for r in rewards]",
+    "def group_advantages(rewards, answers_per_question):\n"
+    "    grouped = rewards.view(-1, answers_per_question)\n"
+    "    return (grouped - grouped.mean(1, keepdim=True)).flatten()",
+    "def returns(rewards, gamma):\n    out, after = [], 0\n    for r in reversed(rewards):\n"
+    "        after = r + gamma * after\n        out.insert(0, after)\n    out = torch.tensor(out)\n"
+    "    return (out - out.mean()) / out.std()",
+    "def gae(rewards, values, dones, last_value, gamma=0.99, lam=0.95):\n"
+    "    found, after, values = [], 0.0, values + [last_value]\n"
+    "    for t in reversed(range(len(rewards))):\n        go = 1.0 - float(dones[t])\n"
+    "        after = rewards[t] + gamma * go * values[t + 1] - values[t] + gamma * lam * go * after\n"
+    "        found.insert(0, after)\n    found, values = torch.tensor(found), torch.tensor(values[:-1])\n"
+    "    return (found - found.mean()) / (found.std() + 1e-8), found + values",
+)
+
+
+@pytest.mark.parametrize("text", HONEST, ids=[text.split("(")[0][4:] for text in HONEST])
+def test_an_honest_helper_of_lists_is_judged_and_is_no_fault(text: str, tmp_path: Path):
+    entry = entry_of(text, tmp_path)
+    assert entry.exit_code == 0
+    assert [outcome for outcome in entry.outcomes if outcome.status is Status.PASSED]
+    assert not entry.findings or all(finding.severity is Severity.POTENTIAL for finding in entry.findings)
