@@ -22,7 +22,8 @@ from ppo_audit.targets.calling import label
 from ppo_audit.targets.helper_names import name_of
 from ppo_audit.targets.resolve import culprit, describe
 
-Ends, Axes = Mapping[str, Sequence[tuple[int, int]]], tuple[int, ...]
+Ends = Mapping[str, Sequence[tuple[int, int]]]
+Axes = tuple[int, ...]
 ENDS: Ends = {"terminated": ((2, 0), (0, 1), (3, 1), (4, 1), (5, 2), (6, 0))}
 """Where episodes end in a usual probe, as (step, environment): the first step, two in a row, the last step."""
 TOLERANCE = 1e-6
