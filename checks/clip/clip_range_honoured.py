@@ -19,7 +19,7 @@ import math
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.options import option, with_options
+from ppo_audit.probes.options import is_of_another_mode, option, with_options
 
 RULE = Rule(
     code="PPO106",
@@ -85,7 +85,7 @@ def _given(subject: Subject) -> tuple[float, float]:
     low = subject.settings["clip_range"]
     if not 0 < low < 1:
         raise NotApplicable(f"a clip range of {low:g} leaves the lower side open")
-    return low, subject.settings.get("clip_range_high", low)
+    return low, low if is_of_another_mode(subject, "clip_range_high") else subject.settings.get("clip_range_high", low)
 
 
 def _is_reciprocal(subject: Subject) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ppo_audit.errors import NotApplicable
 from ppo_audit.subjects.run import call_under_recorder
 from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Call, bind
@@ -229,6 +230,24 @@ def effects(
         return None
     unit = found.value or 1.0
     return [dict(_gradients(found.at(factor * unit))) for factor in factors]
+
+
+def is_of_another_mode(subject: Subject, role: str) -> bool:
+    """Whether a setting does nothing as the target stands, but in a mode that another word of its code would choose."""
+    function = function_of(subject)
+    if function is None or _shows(subject, role):
+        return False
+    words = [word for word in function.__code__.co_consts if isinstance(word, str) and word.isidentifier()]
+    return any(_shows(with_value(subject, name, word), role) for name in texts(subject) for word in words)
+
+
+def _shows(subject: Subject, role: str) -> bool:
+    try:
+        found = effects(subject, role)
+    except NotApplicable:
+        return False
+    first, *others = found or [{}]
+    return any(not torch.equal(first[name], other[name]) for other in others for name in first)
 
 
 def _gradients(subject: Subject) -> Iterator[tuple[str, torch.Tensor]]:

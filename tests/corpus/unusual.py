@@ -422,3 +422,13 @@ def one_group_in_each_call(log_probs, old_log_probs, rewards, mask, clip_eps=0.2
     ratio = torch.exp(log_probs - old_log_probs)
     losses = -torch.min(ratio * credit, ratio.clamp(1 - clip_eps, 1 + clip_eps) * credit)
     return ((losses * mask).sum(1) / mask.sum(1)).mean()
+
+
+def cap_of_the_other_mode(logps, old_logps, advantages, mask, kind="clipped", epsilon=0.2, epsilon_high=5.0):
+    """minimind: the upper number is the cap of the weights in the mode that is off."""
+    ratio, credit = torch.exp(logps - old_logps), advantages.unsqueeze(1)
+    if kind == "capped":
+        losses = -ratio.clamp(max=epsilon_high).detach() * credit * logps
+    else:
+        losses = -torch.min(ratio * credit, ratio.clamp(1 - epsilon, 1 + epsilon) * credit)
+    return ((losses * mask).sum(1) / mask.sum(1)).mean()
