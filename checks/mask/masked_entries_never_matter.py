@@ -17,7 +17,7 @@ Fix.       Multiply by the mask before each sum, and divide by the sum of the ma
 
 import torch
 
-from ppo_audit import Rule, Severity, Subject, Violation
+from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation
 from ppo_audit.probes.padding import turned_mask
 
 RULE = Rule(
@@ -57,6 +57,8 @@ def check(subject: Subject) -> Violation | None:
     if not moved and not live:
         return None
     unharmed = lambda one, two: torch.equal(kept(one, masked), kept(two, masked))
+    if direct.is_left_to_the_caller(first.run, second.run, unharmed):
+        raise NotApplicable("the target never averages what stands at masked places: its caller does")
     return Violation(
         f"What stands at masked places changes {(moved or live)[0]}.",
         counterexample={"masked_entries": int(masked.sum()), "got": second.loss.item(), "want": first.loss.item()},

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import RAISED_BY_A_TARGET, NoGradient, UsageError
-from ppo_audit.recording.graph import dependencies, plain
+from ppo_audit.recording.graph import Roles, dependencies, plain
 from ppo_audit.recording.parting import outer_products
-from ppo_audit.recording.trace import OpKey, Trace
+from ppo_audit.recording.trace import Op, OpKey, Trace
 from ppo_audit.settings import Settings
 from ppo_audit.subjects.batch import ACTION_DIMENSIONS, LOG_PROBS, QUANTILES, Batch, Layout, ordinary_rows
 from ppo_audit.subjects.boundary import log_ratios, policy_cuts
@@ -292,12 +292,28 @@ UNDEFINED = ("NameError", "ImportError", "ModuleNotFoundError")
 
 def _fits(layout: Layout, run: Run) -> bool:
     """Whether the target runs on a layout as on one that it was written for."""
-    return not spreads(run) and not (layout.name == "columns" and _makes_columns(run))
+    return not spreads(run) and not _sums_dimensions(run) and not (layout.name == "columns" and _makes_columns(run))
 
 
 def spreads(run: Run) -> bool:
     """Whether the target pairs every row with every other on this layout: (N,) against (N, 1)."""
     return any(True for _ in outer_products(run.trace, dependencies(run.trace, run.numbers)))
+
+
+def _sums_dimensions(run: Run) -> bool:
+    """Whether credited samples are summed into a column before the mask: its axis is not one of tokens."""
+    roles = dependencies(run.trace, run.numbers)
+    return any(_masks_a_column(run.trace, roles, op) for op in run.trace.ops if plain(op.name) == "sum")
+
+
+def _masks_a_column(trace: Trace, roles: Mapping[int, Roles], total: Op) -> bool:
+    """Whether a sum over the last axis, kept as a column, is of unmasked credit and then multiplied by a wider mask."""
+    given, made = (trace.tensors[number].shape for number in (total.inputs[0], total.outputs[0]))
+    of = roles.get(total.inputs[0], frozenset())
+    if not {"log_prob", "advantage"} <= of or "mask" in of or not given or given[-1] < 2 or made != (*given[:-1], 1):
+        return False
+    products = (op for op in trace.ops if plain(op.name) == "mul" and trace.tensors[op.outputs[0]].shape == given)
+    return any({of, frozenset(("mask",))} <= {roles.get(number) for number in op.inputs} for op in products)
 
 
 def _makes_columns(run: Run) -> bool:

@@ -23,7 +23,7 @@ from ppo_audit.recording.parting import (
 )
 from ppo_audit.recording.trace import Op
 from ppo_audit.subjects.batch import LOG_PROBS, Batch
-from ppo_audit.subjects.run import Run
+from ppo_audit.subjects.run import Run, is_our_average
 from ppo_audit.subjects.subject import Subject, gradient_of
 
 SEQUENCES, TOKENS = 8, 5
@@ -154,6 +154,11 @@ class Direct:
     def parting(self, first: Run, second: Run, faithful: Faithful = same) -> Location | None:
         """The first operation whose inputs correspond in two runs while its output does not."""
         return self.place(parting(first.trace, second.trace, (first.total, second.total), faithful))
+
+    def is_left_to_the_caller(self, first: Run, second: Run, faithful: Faithful) -> bool:
+        """Whether two runs part only where a loss given per element is averaged, which the target itself never does."""
+        op = parting(first.trace, second.trace, (first.total, second.total), faithful)
+        return op is not None and is_our_average(op)
 
     def turning_non_finite(self, run: Run) -> Location | None:
         """Where NaN or infinity first comes up, in the loss or, on the way back, in its gradients."""

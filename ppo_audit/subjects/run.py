@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ppo_audit.errors import NoGradient, UsageError
-from ppo_audit.recording.trace import Intervention, OpKey, Recorder, Trace
+from ppo_audit.recording.trace import Intervention, Op, OpKey, Recorder, Trace
 from ppo_audit.subjects.batch import Batch, clone
 from ppo_audit.targets.calling import Call, label
 
@@ -204,3 +204,8 @@ def _parts(live: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
 def _scalar(tensor: torch.Tensor) -> torch.Tensor:
     """A loss given per element counts by its mean, as the caller of such a function reduces it."""
     return tensor if tensor.dim() == 0 else tensor.mean()
+
+
+def is_our_average(op: Op) -> bool:
+    """Whether an operation is that mean, and none of the target's."""
+    return op.site is not None and op.site.file == __file__

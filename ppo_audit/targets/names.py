@@ -212,7 +212,8 @@ UPPER, LOWER = frozenset("high higher hi upper up max".split()), frozenset("low 
 COEFFICIENT = re.compile(r"coeff?(icient|s)?$|(^|_)(weight|beta|lambda|lam|cost)(_|$)")
 OTHER_CLIPS = frozenset("c dual log grad norm reward rewards frac fraction mask score obs delta loss vloss".split())
 """Words that make a clip another one than that of the ratio."""
-ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef weight weights".split())
+ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef weight weights cost costs".split())
+"""Words that make it a number, or credit of another kind: what a constraint costs is pushed down, not up."""
 
 
 def _scalar_of(words: frozenset[str], key: str) -> str | None:

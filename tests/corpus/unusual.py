@@ -432,3 +432,11 @@ def cap_of_the_other_mode(logps, old_logps, advantages, mask, kind="clipped", ep
     else:
         losses = -torch.min(ratio * credit, ratio.clamp(1 - epsilon, 1 + epsilon) * credit)
     return ((losses * mask).sum(1) / mask.sum(1)).mean()
+
+
+def masked_after_the_dimensions(logps, old_logps, advantages, active_masks, dist_entropy, clip_param=0.2):
+    """MAPPO: action dimensions are summed into a column, and the column is masked."""
+    weights = torch.exp(logps - old_logps)
+    gain = torch.min(weights * advantages, weights.clamp(1 - clip_param, 1 + clip_param) * advantages)
+    policy = (-torch.sum(gain, dim=-1, keepdim=True) * active_masks).sum() / active_masks.sum().clamp(min=1)
+    return policy - 0.01 * dist_entropy

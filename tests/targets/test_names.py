@@ -34,7 +34,7 @@ def test_a_compound_name_is_read_by_its_words(name, role):
 @pytest.mark.parametrize(
     "name",
     "normalize_advantages adv_norm_eps clip_log_ratio_min clip_ratio_c clip_grad_norm clip_vloss loss_mask_sum "
-    "ref_logits value_loss target_kl".split(),
+    "ref_logits value_loss target_kl cost_advantages cost_adv".split(),
 )
 def test_a_name_of_something_else_is_not_taken_for_a_role(name):
     assert role_of(name) is None
