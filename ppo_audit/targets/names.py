@@ -15,7 +15,7 @@ TENSOR_NAMES: dict[str, str] = {
     "new_logprobs newlogprob newlogprobs new_logp logp_new log_prob_new log_probs_new curr_log_probs curr_logprobs "
     "current_log_probs pi_logprobs pi_log_prob neglogp neglogpac neg_log_prob neg_log_probs neglogprob new_neglogp "
     "logprob_a_now a_logprob_now next_token_logprobs trainer_logprobs new_ll nlp new_nlp lp new_lp log_p log_p_new "
-    "new_log_p policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
+    "new_log_p lps new_lps policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
     "old_log_prob": "old_log_prob old_log_probs old_logprob old_logprobs old_logp old_logps logp_old log_prob_old "
     "log_probs_old logprobs_old old_action_log_probs_batch old_action_log_probs old_per_token_logps prev_log_prob "
     "prev_log_probs prev_logprobs prev_logp lp_prev behavior_log_prob behavior_log_probs behaviour_log_probs "
@@ -23,7 +23,7 @@ TENSOR_NAMES: dict[str, str] = {
     "oldneglogpac old_neglogp old_neglogpac old_neglogprob neglogp_old neglogpac_old old_neg_log_prob old_ll old_log_p "
     "log_p_old old_lp lp_old old_nlp nlp_old old_log_pi a_logprob stored_log_probs rollout_log_probs "
     "behaviour_action_log_probs old_log_pi_taken old_actions_log_prob old_logpac old_log_probabilities b_old_logprobs "
-    "logp_rollout logp_behavior",
+    "logp_rollout logp_behavior old_lps lps_old",
     "ref_log_prob": "ref_log_prob ref_log_probs ref_logprob ref_logprobs ref_logp ref_logps logp_ref log_prob_ref "
     "log_probs_ref ref_per_token_logps log_probs_base reference_log_probs reference_logprobs "
     "reference_policy_logprobs base_log_probs base_logprobs logprobs_ref ref_lp lp_ref teacher_logp",

@@ -19,6 +19,7 @@ from ppo_audit.targets.names import role_of, settle
         ("generation_logprobs", "old_log_prob"),
         ("inference_logprobs", "old_log_prob"),
         ("log_old_pi", "old_log_prob"),
+        ("b_old_lps", "old_log_prob"),
         ("eps_clip_higher", "clip_range_high"),
         ("value_eps_clip", "clip_range_value"),
         ("vfcoef", "value_coef"),
