@@ -62,7 +62,7 @@ def kl_exact(cases: Cases) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _weight_of_a_row(subject: Subject) -> float:
     """How much one row counts, in units of a mean: a constant denominator scales all terms alike."""
-    return subject.profile.scale or 1.0
+    return subject.scale or 1.0
 
 
 def _gaussians(subject: Subject, other: str) -> Cases:

@@ -72,12 +72,11 @@ def measure(subject: Subject) -> Profile:
     if "policy" not in anatomy.families or "log_prob" not in subject.available:
         return Profile("none", anatomy.reduction, 0.0, _claims(subject), coefficients=anatomy.coefficients)
     up, down = (_edges(subject, sign) for sign in (1.0, -1.0))
-    scale = _scale(subject)
     clamp = _clamp(subject, up, down)
     return Profile(
         surrogate=_surrogate(subject, up, down),
         reduction=anatomy.reduction,
-        scale=scale,
+        scale=subject.scale,
         claims=_claims(subject),
         clip=(_ratio(down[0]), _ratio(up[1])),
         declared=_declared(subject),
@@ -99,7 +98,10 @@ def _dual_clip(edge: float | None, clamp: float | None, high: float | None) -> f
     return None if high is not None and abs(math.exp(edge) - high) < 1e-3 * high else math.exp(edge)
 
 
-def _scale(subject: Subject) -> float:
+def scale_of(subject: Subject) -> float:
+    """How much one row counts in the policy term, in units of a mean; 0 without such a term."""
+    if "policy" not in subject.anatomy.families or "log_prob" not in subject.available:
+        return 0.0
     gradient = subject.policy(torch.zeros(2, dtype=torch.float64), torch.tensor([1.0, -1.0], dtype=torch.float64))
     return float(gradient.abs().max())
 

@@ -84,6 +84,13 @@ class Subject:
 
         return measure(self)
 
+    @functools.cached_property
+    def scale(self) -> float:
+        """How much one row counts in the policy term, in units of a mean; cheaper than the whole profile."""
+        from ppo_audit.subjects.profile import scale_of
+
+        return scale_of(self)
+
     @property
     def settings(self) -> Mapping[str, float]:
         """Scalars by role: those that a call passes, and those that the target holds and no call can change."""
