@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import tempfile
 from collections.abc import Sequence
@@ -56,13 +57,17 @@ def _write(edits: Sequence[Edit], root: Path) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, with the permissions that it had."""
+    """Write a file whole or not at all, with the permissions that it had.
+
+    What Python compiled of the old text goes: within a second, and of one length, it would pass for that of the new.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8"))
         os.chmod(name, path.stat().st_mode)
         os.replace(name, path)
+        Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)

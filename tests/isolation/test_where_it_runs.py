@@ -99,6 +99,7 @@ def test_an_interruption_writes_what_there_is_and_ends_the_workers(tmp_path: Pat
     family = psutil.Process(process.pid)
     while not [worker for server in family.children() for worker in server.children()]:
         time.sleep(0.1)
+    time.sleep(2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     report = json.loads(output.read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,12 @@ def file(tmp_path: Path) -> Path:
 def test_the_file_is_changed_and_its_comment_stays(file: Path):
     assert apply([edit()], file.parent) == ([edit()], [])
     assert file.read_text() == FIXED
+
+
+def test_what_was_compiled_of_the_old_text_is_gone(file: Path):
+    compiled = Path(py_compile.compile(str(file), doraise=True))
+    apply([edit()], file.parent)
+    assert not compiled.exists()
 
 
 def test_a_second_time_nothing_is_written(file: Path):
