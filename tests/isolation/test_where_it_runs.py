@@ -95,7 +95,12 @@ def test_an_interruption_writes_what_there_is_and_ends_the_workers(tmp_path: Pat
     output = tmp_path / "report.json"
     words = ["check", f"{FOLDER}/hangs.py:in_c", f"{FOLDER}/good.py:sound", "--jobs", "1", "--output", str(output)]
     words += ["--time-limit", "300"]  # else it might be given up before it is interrupted
-    process = subprocess.Popen([sys.executable, "-m", "ppo_audit", *words], cwd=ROOT, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ppo_audit", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
+    )
     family = psutil.Process(process.pid)
     while not [worker for server in family.children() for worker in server.children()]:
         time.sleep(0.1)
