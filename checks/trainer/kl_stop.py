@@ -13,10 +13,12 @@ Severity.  Serious: the stop never fires, and the metric misleads.
 Fix.       approx_kl = ((ratio - 1) - log_ratio).mean(), with log_ratio = log pi_new - log pi_old, before the bound.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation
-from ppo_audit.probes.loop import log_ratio, loop_of, place_of, uses, weighed
+from ppo_audit.probes.loop import assigned_at, drifts_of, loop_of, uses
 
 RULE = Rule(
     code="PPO905",
@@ -34,10 +36,11 @@ def check(subject: Subject) -> Violation | None:
     signs: dict[str, list[int]] = {}
     seen = {}
     for minibatch in uses(loop_of(subject)):
-        drift = log_ratio(minibatch)
-        for watched in (each for each in minibatch.watched if "kl" in each.name.lower()):
+        named = [each for each in minibatch.watched if "kl" in each.name.lower()]
+        drifts = drifts_of(subject, minibatch) if named else ()
+        for watched in named:
             seen[watched.name] = watched
-            signs.setdefault(watched.name, []).append(sign(watched.value, (drift, drift[weighed(subject, minibatch)])))
+            signs.setdefault(watched.name, []).append(sign(watched.value, drifts))
     told = {name: found for name, found in signs.items() if any(found)}
     if not told:
         raise NotApplicable("no scalar by the name of a KL is held against a bound, and is one or minus one")
@@ -48,11 +51,11 @@ def check(subject: Subject) -> Violation | None:
         f"`{wrong}` is minus the KL: however far the policy drifts, it stays below its bound.",
         counterexample={"name": wrong, "got": seen[wrong].value, "want": -seen[wrong].value},
         signature="kl stop",
-        place=place_of(seen[wrong].place),
+        place=assigned_at(seen[wrong]),
     )
 
 
-def sign(value: float, drifts: tuple[torch.Tensor, ...]) -> int:
+def sign(value: float, drifts: Sequence[torch.Tensor]) -> int:
     """1 for an estimate of the KL from log-ratios, -1 for minus the first estimate, 0 for neither or too near zero."""
     for drift in drifts:
         first = -drift.mean()

@@ -21,6 +21,7 @@ from ppo_audit.rules import Page, catalogue, load_check
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.run import Run
 from ppo_audit.subjects.subject import Subject
+from ppo_audit.targets.pieces import PROBABILITIES
 from ppo_audit.targets.resolve import is_own
 
 BUDGET = 120
@@ -156,7 +157,7 @@ def _candidates(subject: Subject, page: Page, violation: Violation) -> Iterator[
     scene = Scene(subject, run, subject.roles_of(run))
     for op in ops:
         if not _is_site(op, subject, "clip", "value_clip") or page.rule.code in SATURATION:
-            is_given = "log_prob" not in subject.cuts and not subject.is_given_probabilities
+            is_given = "log_prob" not in subject.cuts and subject.piece != PROBABILITIES
             is_free = is_given and _is_site(op, subject, "ratio", "log_ratio")
             edits = edits_of(op, tuple(run.trace.tensors[number].shape for number in op.inputs))
             # Given log-probs may be negative ones: which way round their ratio stands is the caller's choice.

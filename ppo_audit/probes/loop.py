@@ -12,9 +12,10 @@ import torch
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location
 from ppo_audit.locate.source import location_of
-from ppo_audit.recording.graph import backward_slice, is_parameter, plain, producers
+from ppo_audit.recording.graph import DRAWS, backward_slice, parameters_in, plain, producers
 from ppo_audit.recording.loop import Loop, Minibatch, Passed, Stepped, first_repeat
-from ppo_audit.recording.trace import Op, Site, Trace, is_in_place
+from ppo_audit.recording.trace import Op, Trace, is_in_place
+from ppo_audit.recording.watched import Watched
 from ppo_audit.subjects.functionals import LAYERS
 from ppo_audit.subjects.subject import Subject, gradient_of
 
@@ -22,9 +23,6 @@ MOVES = frozenset(
     "getitem index_select select narrow detach clone contiguous to float double cpu view reshape flatten squeeze "
     "unsqueeze stack cat concat concatenate permute transpose t T split chunk unbind data as_tensor tensor long int "
     "setitem zeros empty".split()
-)
-DRAWS = frozenset(
-    "normal multinomial bernoulli poisson rand randn randint uniform randperm rand_like randn_like exponential".split()
 )
 ROUNDING = 1e-3
 """Log-ratios up to this one are rounding: kernels differ with the size of a batch, and sums are long."""
@@ -75,6 +73,12 @@ def weighed(subject: Subject, minibatch: Minibatch) -> torch.Tensor:
     new, old = minibatch.roles["log_prob"], minibatch.roles["old_log_prob"]
     run = subject.evaluate({"log_prob": old.reshape(new.shape)}, torch.float32, {}, {})
     return gradient_of(run.loss, run.leaves["log_prob"]) != 0
+
+
+def drifts_of(subject: Subject, minibatch: Minibatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The log-ratios of all entries, and of those that count."""
+    drift = log_ratio(minibatch)
+    return drift, drift[weighed(subject, minibatch)]
 
 
 def slack(loop: Loop) -> float:
@@ -139,9 +143,9 @@ def _reuse(loop: Loop, firsts: Mapping[bytes, tuple[Minibatch, int]], later: Min
     return Reuse(tuple(firsts[later.samples[row]] for row in rows), later, torch.tensor(rows)) if rows else None
 
 
-def place_of(site: Site) -> Location:
-    """Where something stands in the source."""
-    return location_of(site)
+def assigned_at(watched: Watched) -> Location:
+    """Where a number that is held against a bound is computed."""
+    return location_of(watched.place)
 
 
 def selected_at(subject: Subject, role: str) -> Location | None:
@@ -221,9 +225,9 @@ def _head_side(trace: Trace, number: int | None) -> list[Op]:
     """The operations from the network's last layers, and from the draw of the action, to a value."""
     if number is None:
         return []
-    stop = [n for op in trace.ops if plain(op.name) in LAYERS | DRAWS for n in op.outputs]
-    parameters = [n for n, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
-    return [op for op in backward_slice(trace, [number], stop=[*stop, *parameters]) if plain(op.name) not in MOVES]
+    drawn = [n for op in trace.ops if plain(op.name) in LAYERS | DRAWS for n in op.outputs]
+    ops = backward_slice(trace, [number], stop=[*drawn, *parameters_in(trace)])
+    return [op for op in ops if plain(op.name) not in MOVES]
 
 
 def odd_one_out(loop: Loop) -> Location | None:

@@ -18,6 +18,12 @@ SHAPE_ONLY = frozenset("zeros_like ones_like full_like empty_like new_zeros new_
 """Operations that take only shape and dtype from their operand."""
 
 
+NOISE = frozenset("rand rand_like randn randn_like uniform normal bernoulli".split())
+"""Operations that draw numbers."""
+DRAWS = NOISE | frozenset("multinomial poisson randint randperm exponential".split())
+"""The same, and those that draw actions or rows."""
+
+
 def plain(name: str) -> str:
     """`__rsub__`, `sub_` and `sub` are one operation for whoever reads a trace."""
     return name.strip("_")
@@ -59,6 +65,11 @@ def is_parameter(tensor: torch.Tensor) -> bool:
         return tensor.requires_grad and tensor.is_leaf
     except RuntimeError:
         return True
+
+
+def parameters_in(trace: Trace) -> list[int]:
+    """The values that are parameters: how they came to be what they are is no part of a loss."""
+    return [number for number, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
 
 
 def producers(trace: Trace) -> dict[int, Op]:

@@ -21,8 +21,8 @@ from ppo_audit.recording.graph import (
     backward_slice,
     bottlenecks,
     dependencies,
-    is_parameter,
     operands,
+    parameters_in,
     plain,
     producers,
 )
@@ -79,7 +79,7 @@ def find_boundary(capture: Capture, named: Named = ()) -> Boundary:
     """
     trace = capture.trace
     total = trace.value_of(capture.loss)
-    ops = backward_slice(trace, [total], stop=_parameters(trace))
+    ops = backward_slice(trace, [total], stop=parameters_in(trace))
     given = _given(capture, ops, named)
     numbers = _log_probs(trace, ops) | {role: number for role, number in given.items() if role in LOG_PROBS}
     outside = _beside_the_policy(trace, ops, total, numbers) if numbers else _of_critic(trace, ops, numbers)
@@ -100,16 +100,11 @@ def _given(capture: Capture, ops: Sequence[Op], named: Named) -> dict[str, int]:
     return {role: number for role, number in numbers.items() if number is not None and number in inside}
 
 
-def _parameters(trace: Trace) -> list[int]:
-    """Parameters: how they came to be what they are is no part of the loss."""
-    return [number for number, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
-
-
 def _beside_the_policy(trace: Trace, ops: Sequence[Op], total: int, numbers: dict[str, int]) -> Sequence[Op]:
     """Add the roles beside the log-probs to `numbers`; the operations outside the policy are the result."""
     numbers |= _advantage(trace, ops, numbers["log_prob"])
     policy = policy_of(trace, numbers["log_prob"])
-    beside = backward_slice(trace, [total], stop=(numbers["log_prob"], *_parameters(trace)))
+    beside = backward_slice(trace, [total], stop=(numbers["log_prob"], *parameters_in(trace)))
     numbers |= _of_distribution(trace, beside, policy)
     stop = [numbers[role] for role in ("log_prob", "entropy", "kl") if role in numbers]
     outside = backward_slice(trace, [total], stop=stop)

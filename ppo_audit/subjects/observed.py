@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import torch
 
 from ppo_audit.errors import UsageError
-from ppo_audit.recording.graph import backward_slice, is_parameter, parameters_of, plain
+from ppo_audit.recording.graph import NOISE, backward_slice, parameters_in, parameters_of, plain
 from ppo_audit.recording.loop import Seen
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import Op, Trace
 from ppo_audit.subjects.evidence import MOVES, Named, find_boundary
 
 MADE_BY_NETWORKS = ("log_prob", "value")
-DRAWS = frozenset("rand rand_like randn randn_like uniform normal bernoulli".split())
 ACTS = ("sample", "rsample")
 
 
@@ -43,12 +42,12 @@ def _is_noisy(trace: Trace, new: int, old: int) -> bool:
 
     An action that is drawn anew is no such noise: its log-prob is of another action.
     """
-    parameters = [number for number, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
+    parameters = parameters_in(trace)
     place = {id(op): index for index, op in enumerate(trace.ops)}
     made = [op for op in backward_slice(trace, [old], stop=parameters) if plain(op.name) not in MOVES]
     begun = max((place[id(op)] for op in made), default=-1)
     return any(
-        plain(op.name) in DRAWS and op.via not in ACTS and place[id(op)] > begun
+        plain(op.name) in NOISE and op.via not in ACTS and place[id(op)] > begun
         for op in backward_slice(trace, [new], stop=parameters)
     )
 
@@ -56,8 +55,7 @@ def _is_noisy(trace: Trace, new: int, old: int) -> bool:
 def samples_of(trace: Trace, number: int) -> tuple[bytes, ...]:
     """A key of each row of a network's output, or of each step of each sequence: the content of what it was given."""
     shape = trace.tensors[number].shape
-    stop = [index for index, tensor in enumerate(trace.tensors) if is_parameter(tensor)]
-    ops = backward_slice(trace, [number], stop=stop)
+    ops = backward_slice(trace, [number], stop=parameters_in(trace))
     data = _given(trace, ops, shape[0] if shape else 0)
     if not data or _is_stack_of_rows(trace, ops, shape[0]):
         return ()

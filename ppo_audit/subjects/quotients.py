@@ -20,7 +20,7 @@ from ppo_audit.subjects.boundary import POLICY_PARAMETERS
 from ppo_audit.subjects.called import called_subject
 from ppo_audit.subjects.run import Borrowed, Cuts, Evaluate, Interventions, Run
 from ppo_audit.subjects.subject import Subject
-from ppo_audit.targets.pieces import of_probabilities
+from ppo_audit.targets.pieces import PROBABILITIES, of_probabilities
 
 DIVISIONS = frozenset(("div", "true_divide", "divide", "rdiv"))
 NEW, OLD = POLICY_PARAMETERS | {"action", "log_prob"}, frozenset(("old_log_prob",))
@@ -37,7 +37,7 @@ def quotient_subject(
     said = made | {role: f"the logarithm of `{name}`" for name, role in probabilities.items()}
     # No probability is a negative log-prob: a quotient upside down is a fault.
     roles = {**subject.roles, **said}
-    return dataclasses.replace(subject, roles=roles, log_prob_sign=1, is_given_probabilities=True)
+    return dataclasses.replace(subject, roles=roles, log_prob_sign=1, piece=PROBABILITIES)
 
 
 def in_log_space(evaluate: Evaluate, run: Run) -> tuple[Evaluate, Run]:

@@ -50,7 +50,6 @@ class Subject:
     scalars: Mapping[str, float] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
     log_prob_sign: int = 1
-    is_given_probabilities: bool = False
     dtype: torch.dtype = torch.float64
     computes_in: torch.dtype = torch.float64
     declared_dtype: torch.dtype | None = None

@@ -120,7 +120,7 @@ def kept_alive(function: Function) -> Function:
     return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
 
 
-WHOLE, RATIO, OBJECTIVE = "loss", "ratio", "objective"
+WHOLE, RATIO, OBJECTIVE, PROBABILITIES = "loss", "ratio", "objective", "probabilities"
 COMPLETED: Mapping[str, Callable[[Function], Function]] = {RATIO: credited, OBJECTIVE: negated}
 """How a piece of a loss is made whole, by what it is."""
 
