@@ -103,6 +103,7 @@ def findings(subject: Judged, judgements: Sequence[Judgement], told: Told) -> li
     """One finding for each flagged rule that no other finding explains, most severe first."""
     flagged = [judgement for judgement in judgements if judgement.violation is not None]
     explained = explanations(flagged)
+    said = statuses(judgements)
     roots = [
         judgement for judgement in flagged if not any(judgement.page.rule.code in codes for codes in explained.values())
     ]
@@ -111,7 +112,7 @@ def findings(subject: Judged, judgements: Sequence[Judgement], told: Told) -> li
             root,
             explained[root.page.rule.code],
             told.qualified_name,
-            _place(subject, root, explained[root.page.rule.code], told),
+            _place(subject, root, explained[root.page.rule.code], told, said),
         )
         for root in roots
     ]
@@ -155,14 +156,16 @@ def _severity(judgement: Judgement) -> Severity:
     return judgement.page.rule.severity if judgement.violation.severity is None else judgement.violation.severity
 
 
-def _place(subject: Judged, judgement: Judgement, also: tuple[str, ...], told: Told) -> Place:
+def _place(
+    subject: Judged, judgement: Judgement, also: tuple[str, ...], told: Told, said: Mapping[str, Status]
+) -> Place:
     """Where the violation comes from; nowhere if an earlier worker was lost while it was looked for."""
     stage = place_stage(told.variant, judgement.page.rule.code)
     assert judgement.violation is not None
     if told.journal.gave_up(stage):
         return NOWHERE
     told.journal.enter(stage)
-    return locate(subject, judgement.page, replace(judgement.violation, explains=also))
+    return locate(subject, judgement.page, replace(judgement.violation, explains=also), said)
 
 
 def _finding(judgement: Judgement, also: tuple[str, ...], qualified_name: str, place: Place) -> Finding:

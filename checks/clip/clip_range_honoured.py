@@ -36,11 +36,13 @@ RULE = Rule(
     ),
 )
 INSIDE, OUTSIDE = 0.98, 1.02
+COLUMNS = ("clip_range", "ratio", "advantage", "got", "want")
 
 
 def check(subject: Subject) -> Violation | None:
-    rows = [_edges(subject, factor) for factor in ((1.0, 0.5) if _is_option(subject) else (1.0,))]
-    clip_range, ratio, advantage, want, got = (torch.cat(column) for column in zip(*rows, strict=True))
+    given = _given(subject)
+    rows = [_edges(subject, given, factor) for factor in ((1.0, 0.5) if _is_option(subject) else (1.0,))]
+    cases = {name: torch.cat(column) for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)}
     low, high = (None if bound is None else float(f"{bound:.4g}") for bound in subject.profile.clip)
     return worst(
         Violation(
@@ -49,30 +51,26 @@ def check(subject: Subject) -> Violation | None:
             site="clip" if "clip" in subject.anatomy.sites else "surrogate",
             explains=("PPO102", "PPO103"),
         ),
-        unless=got == want,
-        clip_range=clip_range,
-        ratio=ratio,
-        advantage=advantage,
-        got=got,
-        want=want,
+        unless=cases["got"] == cases["want"],
+        **cases,
     )
 
 
-def _edges(subject: Subject, factor: float) -> list[torch.Tensor]:
-    """Columns clip range, ratio, advantage, and whether a gradient is wanted and found there (1 or 0)."""
-    low, high = (factor * given for given in _given(subject))
-    sides = [(1.0, high), (-1.0, -high / (1 + high) if _is_reciprocal(subject) else -low)]
+def _edges(subject: Subject, given: tuple[float, float], factor: float) -> list[torch.Tensor]:
+    """The columns; `got` and `want` say whether a gradient is found there and belongs there (1 or 0)."""
+    low, high = (factor * radius for radius in given)
+    sides = [(1.0, high), (-1.0, -high / (1 + high) if _is_reciprocal(subject, given) else -low)]
     acting = [side for side, bound in zip(sides, reversed(subject.profile.clip), strict=True) if bound is not None]
     if not acting or not subject.profile.scale > 0:
         raise NotApplicable("no clip acts on the gradient (PPO102)")
     cases = [(sign, part * distance, part < 1) for sign, distance in acting for part in (INSIDE, OUTSIDE)]
     sign, distance, alive = torch.tensor(cases, dtype=torch.float64).T
-    log_ratio = distance if _in_log_space(subject) else distance.log1p()
+    log_ratio = distance if _in_log_space(subject, given) else distance.log1p()
     if not bool((log_ratio.abs() <= subject.profile.reach).all()):
         raise NotApplicable("the log-ratio is clamped inside the clip range (PPO109)")
     narrowed = subject if factor == 1 else with_options(subject, {"clip_range": low, "clip_range_high": high})
     found = (narrowed.policy(log_ratio, sign) != 0).double()
-    return [torch.full_like(sign, low), log_ratio.exp(), sign, alive, found]
+    return [torch.full_like(sign, low), log_ratio.exp(), sign, found, alive]
 
 
 def _is_option(subject: Subject) -> bool:
@@ -85,16 +83,17 @@ def _given(subject: Subject) -> tuple[float, float]:
     low = subject.settings["clip_range"]
     if not 0 < low < 1:
         raise NotApplicable(f"a clip range of {low:g} leaves the lower side open")
-    return low, low if is_of_another_mode(subject, "clip_range_high") else subject.settings.get("clip_range_high", low)
+    high = subject.settings.get("clip_range_high", low)
+    return low, low if high != low and is_of_another_mode(subject, "clip_range_high") else high
 
 
-def _is_reciprocal(subject: Subject) -> bool:
+def _is_reciprocal(subject: Subject, given: tuple[float, float]) -> bool:
     """Whether the lower bound is one over the upper one, as far from one in log space."""
-    low, high = subject.profile.clip[0], _given(subject)[1]
+    low, high = subject.profile.clip[0], given[1]
     return low is not None and abs((1 - low) * (1 + high) - high) < 1e-3 * high
 
 
-def _in_log_space(subject: Subject) -> bool:
+def _in_log_space(subject: Subject, given: tuple[float, float]) -> bool:
     """Whether the log-ratio is clipped at +-eps itself, which puts the bounds on the ratio at exp(+-eps)."""
     low, _ = subject.profile.clip
-    return subject.anatomy.clips_log_ratio and low is not None and abs(math.log(low) + _given(subject)[0]) < 1e-4
+    return subject.anatomy.clips_log_ratio and low is not None and abs(math.log(low) + given[0]) < 1e-4

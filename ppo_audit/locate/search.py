@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.findings import Location, Violation
+from ppo_audit.findings import Location, Status, Violation
 from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_of
 from ppo_audit.locate.effects import FAILURES, alike, effects, probes
 from ppo_audit.locate.insertions import Scene, complements_of, exchanges, insertions_of, turned_throughout
@@ -30,12 +30,16 @@ GUARDS = ("PPO104", "PPO102", "PPO103", "PPO105", "PPO206", "PPO301", "PPO302", 
 """Rules that a cure may not break: an edit that kills the loss cures everything."""
 
 
-def locate(subject: Judged, page: Page, violation: Violation) -> Place:
+Said = Mapping[str, Status]
+"""How each rule ended on the subject, by code."""
+
+
+def locate(subject: Judged, page: Page, violation: Violation, said: Said) -> Place:
     """The line where the rule saw it happen, else the call whose replacement cures it, else the site the rule names."""
     if isinstance(subject, Helper):
         return Place(violation.place, why=SEEN) if violation.place else mended(subject, page, violation)
     if violation.place is not None and page.rule.family not in SEARCHED:
-        return _seen(subject, page, violation, violation.place)
+        return _seen(subject, page, violation, violation.place, said)
     sites = subject.anatomy.sites
     is_credit = page.rule.family in ("advantages", "groups")
     names = (violation.site, *(("effective_advantage",) if is_credit else ()), "policy_reduction", "total")
@@ -44,7 +48,7 @@ def locate(subject: Judged, page: Page, violation: Violation) -> Place:
     if page.rule.code in HAZARDS:
         return Place(seen)
     candidates = list(islice(_candidates(subject, page, violation), BUDGET))
-    cure = _cure(subject, page, violation, candidates)
+    cure = _cure(subject, page, violation, candidates, said)
     if cure is None:
         return Place(seen, why=SEEN if violation.place else NOT_CURED)
     places = {place.line: place for place in _places(cure, candidates, subject)}
@@ -60,13 +64,13 @@ SEEN = "The rule saw it happen at this line."
 NOT_CURED = "No single edit of a call cures it: this is where the quantity that is wrong is made."
 
 
-def _seen(subject: Subject, page: Page, violation: Violation, place: Location) -> Place:
+def _seen(subject: Subject, page: Page, violation: Violation, place: Location, said: Said) -> Place:
     """The place that a rule saw; what is wrong may be a mask that is turned round, or a forward pass."""
     if page.rule.family == "mask":
         run = subject.run(subject.rows(subject.capacity or 8))
         scene = Scene(subject, run, subject.roles_of(run))
         turned = [edit for op in _theirs(run.trace.ops) for edit in complements_of(op, scene)]
-        cure = _cure(subject, page, replace(violation, place=None), turned)
+        cure = _cure(subject, page, replace(violation, place=None), turned, said)
         if cure is not None:
             return Place(_lines_of(cure)[0], _proof(cure), alternatives=(place,))
     return Place(place, alternatives=tuple(forward_of(place)[:MOST_ALTERNATIVES]), why=SEEN)
@@ -105,10 +109,10 @@ HAZARDS = frozenset(("PPO101", "PPO109", "PPO201", "PPO202", "PPO207", "PPO208",
 """Rules whose site is the quantity itself: the code there does what it says, and saying it is the problem."""
 
 
-def _cure(subject: Subject, page: Page, violation: Violation, candidates: Sequence[Edit]) -> Edit | None:
+def _cure(subject: Subject, page: Page, violation: Violation, candidates: Sequence[Edit], said: Said) -> Edit | None:
     check = load_check(page)
-    guards = [catalogue()[code] for code in GUARDS if code in catalogue() and code != page.rule.code]
-    guards = [guard for guard in guards if not _flags(guard, subject)]
+    others = [catalogue()[code] for code in GUARDS if code in catalogue() and code != page.rule.code]
+    guards = [guard for guard in others if not _flagged(guard, subject, said)]
     explained = [catalogue()[code] for code in violation.explains if code in catalogue()]
     partial: Edit | None = None
     for edit in candidates:
@@ -119,6 +123,12 @@ def _cure(subject: Subject, page: Page, violation: Violation, candidates: Sequen
             return edit
         partial = partial or edit
     return partial if violation.place is None else None
+
+
+def _flagged(page: Page, subject: Subject, said: Said) -> bool:
+    """Whether a rule flags the subject as it is: where it was selected, that is known."""
+    known = said.get(page.rule.code)
+    return _flags(page, subject) if known is None else known in (Status.FLAGGED, Status.ERRORED)
 
 
 def _gives_up(subject: Subject, mended: Subject) -> bool:

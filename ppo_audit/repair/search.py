@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from ppo_audit.repair.change import applied, diff, digest_of
 from ppo_audit.repair.judging import UNCOVERED, Harm, changes, harm, is_cured, price
 from ppo_audit.repair.reproduction import reproduction
 from ppo_audit.repair.slips import PLAIN, Slip, forms, slips
-from ppo_audit.repair.source import Source, Spot
+from ppo_audit.repair.source import Source, Spot, unread
 from ppo_audit.repair.trials import Case, glimpsed, opened
 from ppo_audit.subjects.judged import Judged
 
@@ -71,7 +72,7 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
     is_priced = finding.rule in PRICED
     if file is None or (_is_design(finding) and not is_priced) or not file.is_file():
         return replace(finding, fix=replace(finding.fix, verified=False))
-    source = Source(str(file), file.read_text(encoding="utf-8"))
+    source = _read(str(file), file.read_text(encoding="utf-8"))
     if is_priced:
         choices = tuple(_priced(finding, case, variant, source))
         return replace(finding, fix=replace(finding.fix, verified=False, choices=choices))
@@ -82,6 +83,9 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
         fix = replace(fix, choices=tuple(choice for choice in costing if choice is not None))
     return replace(finding, fix=fix)
 
+
+_read = functools.lru_cache(maxsize=8)(Source)
+"""A file is parsed once for all findings in it."""
 
 PRICED: Mapping[str, tuple[Slip, tuple[str, ...]]] = {"PPO101": (forms.bounded, ("PPO102", "PPO106", "PPO109"))}
 """Rules of designs whose cures are known and cost something: the cures, and the rules that tell what."""
@@ -151,7 +155,7 @@ def _harm(cure: Cure, finding: Finding, case: Case, variant: str, source: Source
 
 def _is_tidy(candidate: Candidate, source: Source, line: int) -> bool:
     """Whether the edit leaves no name unread that the function has computed."""
-    return Source(source.file, candidate.text).unread(line) <= source.unread(line)
+    return unread(candidate.text, line) <= unread(source.text, line)
 
 
 def _holds(cure: Cure, finding: Finding, case: Case, variant: str, source: Source) -> bool:

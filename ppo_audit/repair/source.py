@@ -128,7 +128,7 @@ class Source:
         """Every expression that a statement reads, outer ones first."""
         function = self._function(statement)
         scope = Scope(self._names(function, statement))
-        unused = self._unused(function)
+        unused = tuple(sorted(unread(self.text, self._places[statement].start.line)))
         pending, found = [statement], []
         while pending:
             node = pending.pop(0)
@@ -155,11 +155,6 @@ class Source:
             return ()
         place = max(nearest, key=lambda place: place.start.line)
         return range(place.start.line, place.end.line + 1)
-
-    def unread(self, line: int) -> frozenset[str]:
-        """The names of the function around a line that nothing in it reads."""
-        statements = self.statements(line)
-        return frozenset(self._unused(self._function(statements[0]))) if statements else frozenset()
 
     def _is_written(self, node: cst.CSTNode) -> bool:
         """Whether an expression is the target of an assignment, the name of a keyword or part of an annotation."""
@@ -213,21 +208,21 @@ class Source:
         parent = self._parents[node]
         return (isinstance(parent, cst.Call) and parent.func is node) or isinstance(parent, cst.Attribute)
 
-    def _unused(self, function: cst.CSTNode) -> tuple[str, ...]:
-        """Parameters and local names that nothing in the function reads."""
-        written = {node.name.value for node in _walk(function) if isinstance(node, cst.Param)}
-        targets = [node.target for node in _walk(function) if isinstance(node, cst.AssignTarget)]
-        written |= {name for target in targets for name in _targets(target)}
-        read = {
-            node.value
-            for node in _walk(function)
-            if isinstance(node, cst.Name) and not self._is_written(node) and not self._is_parameter(node)
-        }
-        return tuple(sorted(written - read))
 
-    def _is_parameter(self, node: cst.CSTNode) -> bool:
-        parent = self._parents.get(node)
-        return isinstance(parent, cst.Param) and parent.name is node
+@functools.lru_cache(maxsize=64)
+def unread(text: str, line: int) -> frozenset[str]:
+    """The parameters and local names of the function around a line that nothing in it reads."""
+    tree = ast.parse(text)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    around = [node for node in functions if node.lineno <= line <= (node.end_lineno or line)]
+    inside = list(ast.walk(max(around, key=lambda node: node.lineno, default=tree)))
+    targets = [target for node in inside if isinstance(node, ast.Assign) for target in node.targets]
+    names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    written = {node.arg for node in inside if isinstance(node, ast.arg)}
+    written |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    return frozenset(
+        written - {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    )
 
 
 def _is_empty_tuple(node: cst.CSTNode) -> bool:

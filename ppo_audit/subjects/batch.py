@@ -7,6 +7,7 @@ Rules think in rows: a flat sequence of samples. A `Layout` turns rows into the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Layout:
 
     name: str = "flat"
     tail: tuple[int, ...] = ()
-    tails: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    tails: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
     is_categorical: bool = False
     mask_dtype: torch.dtype = torch.float64
     mask_keeps: bool = True
@@ -96,6 +97,12 @@ def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int =
 
     Continuous actions lie within (-1, 1), so that a squashed policy can invert them.
     """
+    drawn = _remembered(layout, rows, seed) if rows <= FEW else _drawn(layout, rows, seed)
+    return {role: values.clone() for role, values in drawn.items() if role in roles}
+
+
+def _drawn(layout: Layout, rows: int, seed: int) -> dict[str, torch.Tensor]:
+    """Every role of an ordinary batch: what one is does not depend on which others are asked for."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(role: str, scale: float = 1.0, shift: float = 0.0) -> torch.Tensor:
@@ -107,7 +114,7 @@ def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int =
 
     old_log_prob = normal("old_log_prob", 0.3, -1.5)
     old_value = normal("old_value")
-    makers: dict[str, torch.Tensor] = {
+    return {
         "old_log_prob": old_log_prob,
         "log_prob": near("log_prob", old_log_prob, 0.05),
         "ref_log_prob": near("ref_log_prob", old_log_prob, 0.05),
@@ -134,7 +141,11 @@ def ordinary_rows(layout: Layout, roles: Collection[str], rows: int, seed: int =
         "reward": normal("reward"),
         "kl": normal("kl", 0.05).abs(),
     }
-    return {role: makers[role] for role in makers if role in roles}
+
+
+FEW = 256
+"""Rows of batches that are remembered: an audit asks for the same small ones a thousand times."""
+_remembered = functools.lru_cache(maxsize=64)(_drawn)
 
 
 def clone(batch: Batch, dtype: torch.dtype, differentiable: Collection[str]) -> Batch:

@@ -345,14 +345,25 @@ class Term:
         return self._row_by_row(roles) if recorded is None else recorded
 
     def _recorded_rows(self, roles: Mapping[str, torch.Tensor | float]) -> torch.Tensor | None:
-        """What the loss adds up for each row, where every part of the term has one element a row."""
+        """What the loss adds up for each row, where all elements of a row's part of the term count alike."""
         rows = _rows(roles)
         run = self.subject.run(self.subject.rows(rows, **roles))
         parts = [part for part in self.subject.parts(run) if part.family in self.subject.anatomy.families[self.name]]
-        if not parts or any(run.trace.tensors[part.atom].numel() != rows for part in parts):
+        if not parts or not all(self._is_by_row(run, part, rows) for part in parts):
             return None
-        atoms = [run.trace.tensors[part.atom].detach().double().cpu() * self._of_a_row(run, part) for part in parts]
-        return torch.stack([atom.reshape(rows) for atom in atoms]).sum(0)
+        atoms = [run.trace.tensors[part.atom].detach().double().cpu().reshape(rows, -1).mean(1) for part in parts]
+        return torch.stack([atom * self._of_a_row(run, part) for atom, part in zip(atoms, parts, strict=True)]).sum(0)
+
+    def _is_by_row(self, run: Run, part: Part, rows: int) -> bool:
+        """Whether the part has one element a row, or a mean of as many for each."""
+        atom = run.trace.tensors[part.atom]
+        if atom.numel() == rows:
+            return True
+        if atom.dim() < 2 or len(atom) != rows or self.subject.anatomy.reduction == "sum":
+            return False
+        ones = torch.ones_like(atom).requires_grad_()
+        weights = gradient_of(part.unscaled(ones).sum(), ones)
+        return bool((weights == weights.reshape(-1)[0]).all())
 
     def _of_a_row(self, run: Run, part: Part) -> float:
         """What a row's atom counts for by itself: a sum over rows divided by their number in Python is a mean too."""
