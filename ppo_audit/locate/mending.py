@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.findings import Location, Severity, Violation
+from ppo_audit.findings import Severity, Violation
 from ppo_audit.locate.place import MOST_ALTERNATIVES, Place, tried_elsewhere
 from ppo_audit.locate.slips import TICK, Function, Pair, Slip, slips, with_ticks
-from ppo_audit.locate.source import display
+from ppo_audit.locate.source import display, on_line
 from ppo_audit.rules import Page, catalogue, load_check
 
 EDITS = 4000
@@ -219,9 +219,9 @@ def _place(source: Source, cures: Sequence[Slip], lines: Sequence[int]) -> Place
     was, now = ast.unparse(first.slot.node), ast.unparse(first.instead)
     where = "in front of" if isinstance(first.slot, Pair) else "in place of"
     proof = f"With `{now}` {where} `{was}`, the violation is gone and no other rule is newly broken."
-    alternatives = tuple(_location(source.file, _edited_line(other)) for other in others[:MOST_ALTERNATIVES])
+    alternatives = tuple(on_line(source.file, _edited_line(other)) for other in others[:MOST_ALTERNATIVES])
     why = tried_elsewhere(lines, map(_edited_line, cures))
-    return Place(_location(source.file, _edited_line(first)), proof, _diff(source.file, first), alternatives, why)
+    return Place(on_line(source.file, _edited_line(first)), proof, _diff(source.file, first), alternatives, why)
 
 
 def _likelihood(slip: Slip) -> tuple[int, int]:
@@ -246,11 +246,7 @@ def _edited_line(slip: Slip) -> int:
 
 
 def _start(source: Source) -> Place:
-    return Place(_location(source.file, source.functions[0].lineno))
-
-
-def _location(file: str, line: int) -> Location:
-    return Location(file=display(file), line=line, code=linecache.getline(file, line).rstrip("\n"))
+    return Place(on_line(source.file, source.functions[0].lineno))
 
 
 def _diff(file: str, slip: Slip) -> str | None:

@@ -13,6 +13,10 @@ MOST_SHOWN = 8
 """Lines told at the most at which edits cured nothing."""
 
 
+NOT_CURED = "No single edit of a call cures it: this is where the quantity that is wrong is made."
+CURED_BY_SOURCE = "No single edit of a call cures it; an edit of this line does."
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a violation comes from, and the sentence that proves it; `proof` is empty where no edit cured it."""

@@ -13,7 +13,7 @@ from ppo_audit.locate.edits import Edit, edits_of, signs_of, squares_of, stops_o
 from ppo_audit.locate.effects import FAILURES, alike, effects, probes
 from ppo_audit.locate.insertions import Scene, complements_of, exchanges, insertions_of, turned_throughout
 from ppo_audit.locate.mending import mended
-from ppo_audit.locate.place import MOST_ALTERNATIVES, Place, tried_elsewhere
+from ppo_audit.locate.place import MOST_ALTERNATIVES, NOT_CURED, Place, tried_elsewhere
 from ppo_audit.locate.source import forward_of, location_of, setting_of
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, plain
 from ppo_audit.recording.trace import Op, OpKey
@@ -61,7 +61,6 @@ def locate(subject: Judged, page: Page, violation: Violation, said: Said) -> Pla
 
 
 SEEN = "The rule saw it happen at this line."
-NOT_CURED = "No single edit of a call cures it: this is where the quantity that is wrong is made."
 
 
 def _seen(subject: Subject, page: Page, violation: Violation, place: Location, said: Said) -> Place:

@@ -37,7 +37,7 @@ def setting_of(site: Site, argument: str) -> Location | None:
     before = [each for each in _assignments(site.file) if start <= each.lineno < site.line and name in _names(each)]
     if name is None or not before or (argument.isdigit() and not isinstance(before[-1].value, ast.Name)):
         return None
-    return _on(site.file, before[-1].lineno)
+    return on_line(site.file, before[-1].lineno)
 
 
 def forward_of(place: Location) -> list[Location]:
@@ -48,11 +48,11 @@ def forward_of(place: Location) -> list[Location]:
         back, forward = passes.get("backward"), passes.get("forward")
         if back is not None and forward is not None and back.lineno <= place.line <= (back.end_lineno or 0):
             made = [node.lineno for node in ast.walk(forward) if isinstance(node, ast.Assign)]
-            return [_on(place.file, line) for line in sorted(made, reverse=True)]
+            return [on_line(place.file, line) for line in sorted(made, reverse=True)]
     return []
 
 
-def _on(file: str, line: int) -> Location:
+def on_line(file: str, line: int) -> Location:
     return Location(file=display(file), line=line, code=linecache.getline(file, line).rstrip("\n"))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ppo_audit.findings import Choice, Edit, Finding, Fix, Replacement, Severity
 from ppo_audit.journal import Journal, repair_stage
+from ppo_audit.locate.place import CURED_BY_SOURCE, MOST_ALTERNATIVES, NOT_CURED
+from ppo_audit.locate.source import on_line
 from ppo_audit.repair.behaviour import Computed, alike, behaviour
 from ppo_audit.repair.change import applied, diff, digest_of
 from ppo_audit.repair.judging import UNCOVERED, Harm, changes, harm, is_cured, price
@@ -81,7 +83,23 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
     if not found:
         costing = (_costing(cure, finding, case, variant, source) for cure in costly)
         fix = replace(fix, choices=tuple(choice for choice in costing if choice is not None))
-    return replace(finding, fix=fix)
+    return _at_its_edit(replace(finding, fix=fix))
+
+
+def _at_its_edit(finding: Finding) -> Finding:
+    """The finding at the line whose edit is proved to cure it, and with that reason."""
+    edit, place = finding.fix.edit if finding.fix else None, finding.location
+    if edit is None or place is None:
+        return finding
+    (replacement,) = edit.replacements
+    if replacement.line <= (place.end_line or place.line) and place.line <= replacement.end_line:
+        is_new = finding.evidence.get("why_this_line") == NOT_CURED
+        return replace(finding, evidence={**finding.evidence, "why_this_line": CURED_BY_SOURCE}) if is_new else finding
+    others = (place, *(other for other in finding.alternatives if other.line != replacement.line))
+    evidence = {**finding.evidence, "why_this_line": CURED_BY_SOURCE}
+    columns = {name: getattr(replacement, name) for name in ("column", "end_line", "end_column")}
+    located = replace(on_line(place.file, replacement.line), **columns)
+    return replace(finding, location=located, alternatives=others[:MOST_ALTERNATIVES], evidence=evidence)
 
 
 _read = functools.lru_cache(maxsize=8)(Source)
