@@ -28,7 +28,7 @@ from ppo_audit.subjects.evidence import Boundary
 from ppo_audit.subjects.replayed import Program, replay
 from ppo_audit.targets.helper_names import rollout_role
 
-FORMAT = "ppo-audit-recording/1"
+FORMAT = "ppo-audit-recording/2"
 SUFFIX = ".ppoaudit"
 KINDS: tuple[type[Event], ...] = (Passed, Stepped, Clipped)
 Json = Any
@@ -131,7 +131,7 @@ def _read_program(item: Json, tensors: Mapping[str, torch.Tensor]) -> Program:
     trace = Trace(tensors=[known.get(number, torch.empty(0)) for number in range(max(known) + 1)])
     ops = [_read_op(facts, known) for facts in item["ops"]]
     trace.ops.extend(ops)
-    trace.reads.extend(Read(name, value, _site(site), own, at) for name, value, site, own, at in item["reads"])
+    trace.reads.extend(Read(name, value, _site(site), at) for name, value, site, at in item["reads"])
     boundary = Boundary({role: tuple(numbers) for role, numbers in item["roles"].items()}, item["reasons"])
     constants = {int(number): tensors[key] for number, key in item["constants"].items()}
     loss = tensors[item["loss"]]

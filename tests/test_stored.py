@@ -47,7 +47,7 @@ def test_a_fault_of_the_loop_is_found_in_a_stored_run(tmp_path):
 
 def test_the_file_holds_tensors_and_text(tmp_path):
     with safe_open(recorded(FOLDER / "full_batch.py", tmp_path), framework="pt") as file:
-        assert json.loads(file.metadata()["ppo-audit"])["format"] == "ppo-audit-recording/1"
+        assert json.loads(file.metadata()["ppo-audit"])["format"] == "ppo-audit-recording/2"
 
 
 def test_what_no_file_can_hold_is_refused_with_its_line(tmp_path):

@@ -83,7 +83,7 @@ def reads(run: Run, subject: Subject, roles: frozenset[str], names: frozenset[st
     """Where the target's own code reads a size, or a number, of something that is computed from these roles."""
     found = subject.roles_of(run)
     for read in run.trace.reads:
-        if read.name in names and read.in_target and read.site is not None and found.get(read.value, NONE) & roles:
+        if read.name in names and read.site is not None and found.get(read.value, NONE) & roles:
             yield location_of(read.site)
 
 

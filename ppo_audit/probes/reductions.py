@@ -43,7 +43,7 @@ def constant_divisor(subject: Subject) -> Location | None:
 
 def _within(read: Read, op: Op) -> bool:
     """Whether a size is read in the columns of an operation."""
-    if read.site is None or op.site is None or read.name not in SHAPE_READS or not read.in_target:
+    if read.site is None or op.site is None or read.name not in SHAPE_READS:
         return False
     start, end = (op.site.line, op.site.column), (op.site.end_line, op.site.end_column)
     return read.site.file == op.site.file and start <= (read.site.line, read.site.column) <= end

@@ -11,6 +11,9 @@ import torch
 Region = tuple[int, int, int]
 """A storage, and the first byte and the one after the last of it that a tensor may touch."""
 
+OWNERS = 2
+"""Who has the storage of a tensor that nobody shares: the tensor, and whoever asks."""
+
 
 def region_of(tensor: torch.Tensor) -> Region | None:
     """Where a tensor's numbers lie; None for one that stands for many, as inside `vmap`."""
@@ -21,6 +24,16 @@ def region_of(tensor: torch.Tensor) -> Region | None:
         return None
     first = int(tensor.storage_offset()) * tensor.itemsize
     return pointer, first, first + int(steps + 1) * tensor.itemsize
+
+
+def is_alone(tensor: torch.Tensor) -> bool:
+    """Whether no other tensor can show what is written into this one: it was just made, and is filled in place."""
+    try:
+        storage = tensor.untyped_storage()
+    except NotImplementedError:
+        return True
+    # A storage on memory that was made elsewhere, as by numpy, may be one of several, and cannot be resized.
+    return storage.resizable() and torch._C._storage_Use_Count(storage._cdata) == OWNERS
 
 
 def row_of(tensor: torch.Tensor, index: Any) -> Region | None:

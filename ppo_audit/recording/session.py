@@ -48,8 +48,8 @@ SEGMENTS = 4
 """Calls of `backward` that the recording reaches back: several losses may be computed before the first of them."""
 
 
-FULL_COLLECTION = 1000
-"""Collections of middle-aged garbage between full ones, as long as a recording grows; Python's own number is 10."""
+FEW_COLLECTIONS = 1000
+"""Collections of younger garbage between those of older, as long as a recording grows; Python's own number is 10."""
 
 
 class Stop(BaseException):
@@ -289,17 +289,17 @@ def recording(session: Session[T], when_enough: Callable[[], None]) -> Iterator[
         stack.callback(before.remove)
         after = register_optimizer_step_post_hook(_after_step(session))
         stack.callback(after.remove)
-        stack.enter_context(_few_full_collections())
+        stack.enter_context(_few_collections())
         session.recorder.__enter__()
         stack.callback(session.recorder.leave)
         yield
 
 
 @contextlib.contextmanager
-def _few_full_collections() -> Iterator[None]:
-    """Young garbage is collected as ever; a full collection walks through all of the recording, which is none."""
+def _few_collections() -> Iterator[None]:
+    """Young garbage is collected as ever; other collections walk through the recording, which is none."""
     before = gc.get_threshold()
-    gc.set_threshold(*before[:2], max(before[2], FULL_COLLECTION))
+    gc.set_threshold(before[0], *(max(each, FEW_COLLECTIONS) for each in before[1:]))
     during = gc.get_threshold()
     try:
         yield

@@ -8,19 +8,22 @@ runs.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar
 
+import numpy
 import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._pytree import tree_leaves
 
-from ppo_audit.recording.overlaps import Overlaps, Region, region_of, row_of
+from ppo_audit.recording.overlaps import Overlaps, Region, is_alone, region_of, row_of
 
 TORCH_FOLDERS = tuple(f"{folder}{os.sep}" for folder in torch.__path__)  # not torchrl, which lies beside it
 OWN_FOLDER = f"{Path(__file__).parent}{os.sep}"
@@ -98,12 +101,11 @@ class Op:
 
 
 class Read(NamedTuple):
-    """A read that leaves torch: the value may steer a Python decision. `at` operations were recorded before it."""
+    """A read by the target that leaves torch: it may steer a Python decision. `at` operations were recorded before."""
 
     name: str
     value: int
     site: Site | None
-    in_target: bool
     at: int
 
 
@@ -122,13 +124,30 @@ class Trace:
     def value_of(self, tensor: torch.Tensor) -> int:
         """The number of the tensor's present content; a tensor never seen before becomes a leaf."""
         number = self.current.get(id(tensor))
-        return self._new(tensor) if number is None else number
+        return self.write(tensor) if number is None else number
 
     def find(self, tensor: torch.Tensor) -> int | None:
         return self.current.get(id(tensor))
 
     def write(self, tensor: torch.Tensor) -> int:
-        return self._new(tensor)
+        """A new number for the tensor's content."""
+        self.current[id(tensor)] = number = len(self.tensors)
+        self.tensors.append(tensor)
+        return number
+
+    def values_of(self, items: Iterable[Any]) -> list[int]:
+        """The numbers of the tensors among arguments, in the order of pytrees, at a fraction of their price."""
+        found: list[int] = []
+        for item in items:
+            holds = HOLDS[type(item)]
+            if holds == A_TENSOR:
+                number = self.current.get(id(item))
+                found.append(self.write(item) if number is None else number)
+            elif holds == ITEMS:
+                found += self.values_of(item)
+            elif holds == ANYTHING:
+                found += self.values_of([leaf for leaf in tree_leaves(item) if isinstance(leaf, torch.Tensor)])
+        return found
 
     def aliases(self, tensor: torch.Tensor, written: Region | None) -> Iterator[torch.Tensor]:
         """Known tensors that show a part of what is written in place into one of them."""
@@ -152,11 +171,6 @@ class Trace:
     def copy(self) -> Trace:
         """The recording as it is now; what is recorded later does not enter it."""
         return Trace(list(self.ops), list(self.reads), list(self.tensors), dict(self.current))
-
-    def _new(self, tensor: torch.Tensor) -> int:
-        self.tensors.append(tensor)
-        self.current[id(tensor)] = len(self.tensors) - 1
-        return len(self.tensors) - 1
 
 
 NOTHING: dict[str, Any] = {}
@@ -182,7 +196,8 @@ class Recorder(TorchFunctionMode):
         self.limit: int | None = None
         self.when_reached: Callable[[], object] = lambda: None
         self.interventions, self.placed = interventions or {}, placed or {}
-        self._occurrences: dict[tuple[str, str, int, str], int] = {}
+        self._known: dict[tuple[int, int, Callable[..., Any]], tuple[Call, Iterator[int]]] = {}
+        self._times: dict[tuple[str, str, int, str], Iterator[int]] = defaultdict(itertools.count)
 
     def leave(self) -> bool:
         """See no more operations, and cost nothing; whether it has come to that.
@@ -206,24 +221,29 @@ class Recorder(TorchFunctionMode):
             self.limit = None
             self.when_reached()
         frame, via = _calling_frame(sys._getframe(1))
-        call = _call_of(func, frame)
-        name, site = call.name, call.site
-        via = None if via == name else via  # a method that torch writes in Python calls itself
-        key = self._key(call.place)
-        edit = chosen(self.interventions, key) if self.interventions else None
-        if edit is not None and key not in self.placed:
-            return self._replaced(edit, key, site, (func, args, kwargs))
-        inputs = tuple([trace.value_of(leaf) for leaf in _tensors(args, kwargs)])
+        code, offset = (frame.f_code, frame.f_lasti) if frame is not None else (None, 0)
+        call, times = self._known.get((id(code), offset, func)) or self._learn(func, code, offset)
+        via = None if via == call.name else via  # a method that torch writes in Python calls itself
+        if call.is_read and via is not None:
+            return func(*args, **kwargs)
+        key = OpKey(*call.place, next(times))
+        replacement = None
+        if self.interventions or self.placed:
+            edit, replacement = chosen(self.interventions, key), self.placed.get(key)
+            if edit is not None and replacement is None:
+                return self._replaced(edit, key, call.site, (func, args, kwargs))
+        inputs = trace.values_of((*args, *kwargs.values()) if kwargs else args)
         grad_enabled = torch.is_grad_enabled()
-        replacement = self.placed.get(key)
         out = replacement(func, args, kwargs) if replacement else func(*args, **kwargs)
         if call.is_read and inputs:
-            trace.reads.append(Read(name, inputs[0], site, via is None, len(trace.ops)))
-        outputs = self._written(call, args, kwargs, out)
+            trace.reads.append(Read(call.name, inputs[0], call.site, len(trace.ops)))
+        is_new = type(out) is torch.Tensor and not call.writes and "out" not in kwargs
+        outputs = (trace.write(out),) if is_new else self._written(call, args, kwargs, out)
         if replacement:
-            self._write_through(name, args, out)
+            self._write_through(call.name, args, out)
         if outputs:
-            trace.ops.append(Op(func, name, args, kwargs, inputs, outputs, key, site, via, grad_enabled))
+            done = Op(func, call.name, args, kwargs, tuple(inputs), outputs, key, call.site, via, grad_enabled)
+            trace.ops.append(done)
         return out
 
     def _replaced(
@@ -254,21 +274,21 @@ class Recorder(TorchFunctionMode):
             with torch._C.DisableTorchFunction():
                 target.copy_(out)
 
-    def _key(self, place: tuple[str, str, int, str]) -> OpKey:
-        occurrence = self._occurrences.get(place, 0)
-        self._occurrences[place] = occurrence + 1
-        return OpKey(*place, occurrence)
+    def _learn(self, func: Callable[..., Any], code: CodeType | None, offset: int) -> tuple[Call, Iterator[int]]:
+        """What is known of a call of `func` at a place in the code, and the count of such calls."""
+        call = _call_of(func, code, offset)
+        self._known[id(code), offset, func] = known = call, self._times[call.place]
+        return known
 
     def _written(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[int, ...]:
-        if type(out) is torch.Tensor and not call.writes and "out" not in kwargs:
-            return (self.trace.write(out),)
-        if type(out) in NO_TENSORS and not call.writes:
+        if HOLDS[type(out)] == NO_TENSOR and not call.writes:
             return ()
         mutated = args[:1] if call.writes else ()
         targets = [t for t in (*mutated, kwargs.get("out")) if isinstance(t, torch.Tensor)]
         index = args[1] if call.name == "__setitem__" else None
-        touched = [alias for target in targets for alias in self.trace.aliases(target, row_of(target, index))]
-        unique = {id(tensor): tensor for tensor in (*_tensors((out,), {}), *targets, *touched)}
+        shared = [target for target in targets if not is_alone(target)]
+        touched = [alias for target in shared for alias in self.trace.aliases(target, row_of(target, index))]
+        unique = {id(tensor): tensor for tensor in (*_tensors(out), *targets, *touched)}
         return tuple(self.trace.write(tensor) for tensor in unique.values())
 
 
@@ -291,35 +311,45 @@ def is_in_place(name: str) -> bool:
     return is_augmented or name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
 
 
-NO_TENSORS = frozenset((int, float, bool, str, type(None), type(...), torch.Size, torch.dtype, torch.device))
+NO_TENSOR, A_TENSOR, ITEMS, ANYTHING = range(4)
+"""What a thing of some type holds. Plain numbers, since the names of an enumeration are slow to look up."""
 
 
-def _tensors(args: Iterable[Any], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
-    """The tensors among the arguments of a call, in the order of pytrees, at a fraction of their price."""
-    found: list[torch.Tensor] = []
-    for item in (*args, *kwargs.values()) if kwargs else args:
-        kind = type(item)
-        if kind is torch.Tensor:
-            found.append(item)
-        elif kind is tuple or kind is list:
-            found.extend(_tensors(item, {}))
-        elif kind not in NO_TENSORS:
-            found.extend(leaf for leaf in tree_leaves(item) if isinstance(leaf, torch.Tensor))
-    return found
+class _Kinds(dict[type, int]):
+    """What things hold, by their type."""
+
+    def __missing__(self, kind: type) -> int:
+        self[kind] = found = A_TENSOR if issubclass(kind, torch.Tensor) else ANYTHING
+        return found
+
+
+WITHOUT_TENSORS = (int, float, bool, str, type(None), type(...), torch.Size, torch.dtype, torch.device, numpy.ndarray)
+HOLDS = _Kinds({tuple: ITEMS, list: ITEMS} | dict.fromkeys(WITHOUT_TENSORS, NO_TENSOR))
+
+
+def _tensors(thing: Any) -> list[torch.Tensor]:
+    """The tensors among what a call returned."""
+    return [leaf for leaf in tree_leaves(thing) if isinstance(leaf, torch.Tensor)]
 
 
 def _calling_frame(frame: FrameType | None) -> tuple[FrameType | None, str | None]:
     """The innermost frame outside torch, and the outermost torch function between it and the operation."""
     via = None
-    while frame is not None and _is_inner(frame.f_code.co_filename):
+    while frame is not None and IS_INNER[frame.f_code.co_filename]:
         via = frame.f_code.co_name
         frame = frame.f_back
     return frame, via
 
 
-@functools.lru_cache(maxsize=4096)
-def _is_inner(file: str) -> bool:
-    return file.startswith((*TORCH_FOLDERS, OWN_FOLDER))
+class _Files(dict[str, bool]):
+    """Whether a file is one of torch or of the recorder, by its name."""
+
+    def __missing__(self, file: str) -> bool:
+        self[file] = found = file.startswith((*TORCH_FOLDERS, OWN_FOLDER))
+        return found
+
+
+IS_INNER = _Files()
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +369,8 @@ MOST_CALLS = 8192
 _CALLS: dict[tuple[int, int, Callable[..., Any]], Call] = {}
 
 
-def _call_of(func: Callable[..., Any], frame: FrameType | None) -> Call:
-    """What is known of a call of `func` where a frame stands."""
-    code, offset = (frame.f_code, frame.f_lasti) if frame is not None else (None, 0)
+def _call_of(func: Callable[..., Any], code: CodeType | None, offset: int) -> Call:
+    """What is known of a call of `func` at a place in the code."""
     call = _CALLS.get((id(code), offset, func))
     if call is None:
         if len(_CALLS) >= MOST_CALLS:

@@ -350,6 +350,6 @@ def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
 
 def _guards(run: Run, roles: Mapping[int, Roles]) -> tuple[str, ...]:
     """Reads of an advantage's size by the target's own code: a Python decision that leaves no operation behind."""
-    reads = [read for read in run.trace.reads if read.in_target and read.name in ("__len__", "shape", "size", "numel")]
+    reads = [read for read in run.trace.reads if read.name in ("__len__", "shape", "size", "numel")]
     own = [read for read in reads if roles.get(read.value, NONE) & frozenset(CREDIT)]
     return tuple(dict.fromkeys(f"{display(read.site.file)}:{read.site.line}" for read in own if read.site))

@@ -33,7 +33,7 @@ from ppo_audit.subjects.functionals import (
     LOG_PROB,
     OTHER,
     Policy,
-    divergences,
+    divergence,
     entropies,
     functional,
     origins,
@@ -188,7 +188,7 @@ def _of_distribution(trace: Trace, ops: Sequence[Op], policy: Policy) -> dict[st
     """The entropy and the exact KL: the call of `torch.distributions`, else what equals them to rounding."""
     found = {
         "entropy": _marked(trace, ops, "entropy", policy) or functional(trace, ops, policy, entropies),
-        "kl": _marked(trace, ops, "kl_divergence", policy) or functional(trace, ops, policy, divergences),
+        "kl": _marked(trace, ops, "kl_divergence", policy) or divergence(trace, ops, policy),
     }
     return {role: number for role, number in found.items() if number is not None}
 

@@ -90,8 +90,7 @@ def functional(
     trace: Trace, ops: Sequence[Op], policy: Policy, wanted: Callable[[Values, Values, int], Iterator[torch.Tensor]]
 ) -> int | None:
     """The last value in `ops`, one a sample, that equals one of `wanted` whatever the distribution's parameters are."""
-    found = origins(trace, ops, policy)
-    region = [op for op in ops if any(found.get(number) == frozenset((POLICY,)) for number in op.outputs)]
+    region = _of_heads_alone(trace, ops, policy)
     sizes = _sizes(trace, policy)
     rows = trace.tensors[policy.log_prob].numel()
     candidates = [n for op in region for n in op.outputs if trace.tensors[n].numel() in sizes]
@@ -100,11 +99,29 @@ def functional(
     inner = backward_slice(trace, [policy.log_prob], stop=policy.heads)
     values = _called_again(trace, [*inner, *(op for op in region if op not in inner)], policy)
     cone = {number: values[number] for number in policy.cone if number in values}
-    fixed = {n: trace.tensors[n] for op in region for n in op.inputs if not trace.tensors[n].requires_grad}
+    fixed = _fixed(trace, region)
     known = [number for number in candidates if number in values]
     matched = [n for expected in wanted(cone, fixed, rows) for n in known if _agrees(values[n], expected)]
     joint = [number for number in matched if trace.tensors[number].numel() == rows]
     return max(joint or matched, default=None)
+
+
+def divergence(trace: Trace, ops: Sequence[Op], policy: Policy) -> int | None:
+    """The exact KL, where there is data that an old distribution could be given by."""
+    data = _fixed(trace, _of_heads_alone(trace, ops, policy)).values()
+    if not any(tensor.is_floating_point() and bool((tensor != tensor.flatten()[:1]).any()) for tensor in data):
+        return None
+    return functional(trace, ops, policy, divergences)
+
+
+def _of_heads_alone(trace: Trace, ops: Sequence[Op], policy: Policy) -> list[Op]:
+    """What is computed of the distribution's parameters and of nothing else that is trained."""
+    found = origins(trace, ops, policy)
+    return [op for op in ops if any(found.get(number) == frozenset((POLICY,)) for number in op.outputs)]
+
+
+def _fixed(trace: Trace, region: Sequence[Op]) -> Values:
+    return {n: trace.tensors[n] for op in region for n in op.inputs if not trace.tensors[n].requires_grad}
 
 
 def _sizes(trace: Trace, policy: Policy) -> Collection[int]:

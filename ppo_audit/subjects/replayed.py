@@ -359,7 +359,7 @@ def _reads_a_size(program: Program) -> bool:
     known = {id(op) for op in program.ops}
     places = (index for index, op in enumerate(program.trace.ops) if id(op) in known and _may_hold_a_size(op, program))
     last = max(places, default=-1)
-    reads = (read for read in program.trace.reads if read.name in SHAPE_READS and read.in_target)
+    reads = (read for read in program.trace.reads if read.name in SHAPE_READS)
     return any(read.value in inside and read.at <= last for read in reads)
 
 

@@ -51,7 +51,7 @@ def test_a_read_of_a_shape_by_the_target_is_noted_with_its_line():
         return x / x.std() if len(x) > 1 else x
 
     trace, _ = record(guarded, torch.arange(3.0))
-    assert [(read.name, read.in_target) for read in trace.reads] == [("__len__", True)]
+    assert [(read.name, read.site.line) for read in trace.reads] == [("__len__", guarded.__code__.co_firstlineno + 1)]
 
 
 def test_operations_inside_a_distribution_are_placed_at_the_line_that_called_it():
