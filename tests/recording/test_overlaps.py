@@ -59,6 +59,25 @@ def test_columns_lie_between_each_other():
     assert {id(buffer), *map(id, columns)} <= write_of(run)
 
 
+def test_memory_that_came_by_way_of_numpy_is_known_to_be_the_same():
+    buffer = torch.zeros(4)
+
+    def run():
+        buffer.add_(1.0)
+        torch.as_tensor(buffer.numpy()).add_(1.0)
+
+    assert id(buffer) in write_of(run)
+
+
+def test_what_was_just_made_is_filled_without_a_look_at_all_the_rest():
+    recorder = Recorder()
+    with recorder:
+        torch.ones(3)
+        torch.empty(3).fill_(2.0)
+    assert len(recorder.trace.ops[-1].outputs) == 1
+    assert not recorder.trace._noted
+
+
 def test_a_rollout_that_writes_through_views_is_recorded_in_proportion_to_its_steps():
     buffer, steps = torch.zeros(400, 3), 400
     recorder = Recorder()
