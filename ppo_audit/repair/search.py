@@ -20,6 +20,7 @@ from ppo_audit.repair.judging import UNCOVERED, Harm, changes, harm, is_cured, p
 from ppo_audit.repair.reproduction import reproduction
 from ppo_audit.repair.slips import PLAIN, Slip, forms, slips
 from ppo_audit.repair.source import Source, Spot, unread
+from ppo_audit.repair.tempering import tempered
 from ppo_audit.repair.trials import Case, glimpsed, opened
 from ppo_audit.subjects.judged import Judged
 
@@ -83,7 +84,7 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
     if not found:
         costing = (_costing(cure, finding, case, variant, source) for cure in costly)
         fix = replace(fix, choices=tuple(choice for choice in costing if choice is not None))
-    return _at_its_edit(replace(finding, fix=fix))
+    return tempered(_at_its_edit(replace(finding, fix=fix)))
 
 
 def _at_its_edit(finding: Finding) -> Finding:
