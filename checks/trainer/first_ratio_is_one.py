@@ -8,16 +8,22 @@ Why.       The ratio compares the policy with what it was when it acted: Schulma
            of observations that were normalised anew. Every gradient is then weighted by a number that has no meaning.
 Applies.   Trainers recorded from the start. Not where the network draws random numbers (dropout, RPO), nor to log-probs
            whose rows belong to other samples (PPO906 judges that).
-Tested.    The recorded old and new log-probs of the first minibatch; entries without weight in the loss are padding.
-           A log-ratio of 0.001 is rounding, of 0.05 where half precision was used.
-Severity.  Critical: importance weights are wrong for every sample.
+Tested.    The recorded old and new log-probs of the minibatches before the first step; entries without weight in the
+           loss are padding. A log-ratio of 0.001 is rounding, of 0.05 where half precision was used. Then, where both
+           can be run again, those of a sample for which the network gives no preference, large outputs of either sign,
+           and for which the noise of the action is three times what was drawn: a bound on one side shows only there.
+Severity.  Critical: importance weights are wrong for every sample. Serious where only samples that were not recorded
+           differ.
 Fix.       Store the action that was sampled, and compute both log-probs by one function with one set of numbers.
 """
+
+from dataclasses import replace
 
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.loop import fresh, log_ratio, loop_of, odd_one_out, selected_at, slack, weighed
+from ppo_audit.probes.awkward import Sample, awkward_samples
+from ppo_audit.probes.loop import first_log_probs, loop_of, odd_one_out, selected_at, slack
 
 RULE = Rule(
     code="PPO901",
@@ -31,25 +37,38 @@ RULE = Rule(
 
 def check(subject: Subject) -> Violation | None:
     loop = loop_of(subject)
-    first = fresh(loop)
+    new, old = first_log_probs(subject, loop)
     if loop.is_noisy:
         raise NotApplicable("the network draws random numbers, so that no two of its log-probs are equal")
-    ratio, counts = log_ratio(first), weighed(subject, first)
-    new, old = first.roles["log_prob"].double()[counts], first.roles["old_log_prob"].double()
-    old = old.reshape(counts.shape)[counts]
     if _are_other_rows(new, old, slack(loop)):
         raise NotApplicable("the old log-probs are those of other rows; PPO906 judges that")
+    violation = Violation(
+        "Before the first step of the policy, its log-probs are not those that were stored with the actions.",
+        signature="first ratio",
+        explains=("PPO902",),
+        place=odd_one_out(loop) or selected_at(subject, "log_prob"),
+    )
+    is_one = (new - old).abs() <= slack(loop) * (1 + 1e-3 * old.abs())
+    found = worst(violation, unless=is_one, sample=torch.arange(len(new)), got=new, want=old)
+    return found or _beside_the_record(replace(violation, explains=()), awkward_samples(loop), slack(loop))
+
+
+def _beside_the_record(violation: Violation, samples: list[Sample], slack: float) -> Violation | None:
+    """The two log-probs of samples that the recorded ones do not show."""
+    if not samples:
+        return None
     return worst(
-        Violation(
-            "Before the first step of the policy, its log-probs are not those that were stored with the actions.",
-            signature="first ratio",
-            explains=("PPO902",),
-            place=odd_one_out(loop) or selected_at(subject, "log_prob"),
+        replace(
+            violation,
+            message="Old and new log-prob agree on the recorded samples and not on others: one side is bounded.",
+            signature="first ratio beside the record",
+            severity=Severity.SERIOUS,
         ),
-        unless=ratio[counts].abs() <= slack(loop) * (1 + 1e-3 * old.abs()),
-        sample=torch.arange(len(new)),
-        got=new,
-        want=old,
+        unless=torch.tensor([sample.agrees(slack) for sample in samples]),
+        network_gives=torch.stack([sample.outputs for sample in samples]),
+        action=torch.stack([sample.action for sample in samples]),
+        got=torch.tensor([sample.new for sample in samples]),
+        want=torch.tensor([sample.old for sample in samples]),
     )
 
 

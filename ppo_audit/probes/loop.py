@@ -75,6 +75,20 @@ def weighed(subject: Subject, minibatch: Minibatch) -> torch.Tensor:
     return gradient_of(run.loss, run.leaves["log_prob"]) != 0
 
 
+def first_log_probs(subject: Subject, loop: Loop) -> tuple[torch.Tensor, torch.Tensor]:
+    """New and old ones of all entries that count, before the first step: several minibatches, if they are added up."""
+    shape = fresh(loop).roles["log_prob"].shape
+    before = [each for each in uses(loop) if not steps_before(loop, each)]
+    pairs = []
+    for each in before:
+        if each.roles["log_prob"].shape == shape:
+            counts, ratio = weighed(subject, each), log_ratio(each)
+            new = each.roles["log_prob"].double()
+            pairs.append((new[counts], (new - ratio)[counts]))
+    new, old = (torch.cat(side) for side in zip(*pairs, strict=True))
+    return new, old
+
+
 def drifts_of(subject: Subject, minibatch: Minibatch) -> tuple[torch.Tensor, torch.Tensor]:
     """The log-ratios of all entries, and of those that count."""
     drift = log_ratio(minibatch)
@@ -203,8 +217,8 @@ def names_of(loop: Loop, parameters: frozenset[int]) -> list[str]:
     return sorted(loop.names.get(number, "a parameter without a name") for number in parameters)
 
 
-def sides(loop: Loop) -> tuple[list[Op], list[Op]]:
-    """What is computed between network and log-prob, in the update and where the old log-prob was made."""
+def ends(loop: Loop) -> tuple[int | None, int | None]:
+    """The log-prob of the first minibatch, and what the network gave where the old one was made."""
     first = uses(loop)[0]
     old = _number(loop, "old_log_prob")
     makers = producers(loop.trace)
@@ -213,6 +227,12 @@ def sides(loop: Loop) -> tuple[list[Op], list[Op]]:
     while old is not None and old in makers and plain(makers[old].name) in MOVES and makers[old].inputs:
         op = makers[old]
         old = op.inputs[-1] if plain(op.name) == "setitem" else op.inputs[0]
+    return new, old
+
+
+def sides(loop: Loop) -> tuple[list[Op], list[Op]]:
+    """What is computed between network and log-prob, in the update and where the old log-prob was made."""
+    new, old = ends(loop)
     return (_head_side(loop.trace, new), _head_side(loop.trace, old))
 
 

@@ -101,6 +101,20 @@ FAULTS = (
         rule="PPO901",
     ),
     ProgramFault(
+        "mean_bounded_beyond_what_was_seen",
+        "accumulation",
+        old="dist = Normal(policy(obs[rows]), log_std.exp())",
+        new="dist = Normal(policy(obs[rows]).clamp(-4, 4), log_std.exp())",
+        rule="PPO901",
+    ),
+    ProgramFault(
+        "density_bounded_beyond_what_was_seen",
+        "numpy_buffer",
+        old="ratio = (dist.log_prob(a).sum(-1) - old)",
+        new="ratio = (dist.log_prob(a).clamp(min=-11).sum(-1) - old)",
+        rule="PPO901",
+    ),
+    ProgramFault(
         "temperature_on_one_side",
         "separate_networks",
         old="policy = Categorical(logits=actor(b_obs[rows]))",
