@@ -46,6 +46,8 @@ Variants = Sequence[tuple[str, Judged]]
 Source = tuple[str | None, int | None]
 Measured = TypeVar("Measured")
 UNHEARD = Silent()
+LIMITS_FOR_RUNS = 2
+"""Time limits of a rule that running a script with edits may take for one finding."""
 
 
 def audit(target: Any, settings: Settings | None = None, **values: Any) -> Report:
@@ -96,9 +98,17 @@ def audit_spec(spec: str, settings: Settings, journal: Journal = UNHEARD) -> Tar
     """Audit what a spec names: a script or trainer by recording it, anything else by calling it."""
     own = settings.of(spec)
     journal.enter(OPENING)
+    started = time.perf_counter()
     variants, source = opened(spec, own)
-    is_called = source[0] is not None
-    return _entry(spec, variants, own, source, journal, _reopens(spec, own) if is_called else None)
+    runs = _runs(own, time.perf_counter() - started) if is_script(spec) else 0
+    opens = _reopens(spec, own) if runs or source[0] is not None else None
+    tried = dataclasses.replace(own, trials=runs) if runs else own
+    return _entry(spec, variants, tried, source, journal, opens)
+
+
+def _runs(settings: Settings, seconds: float) -> int:
+    """How often a script may be run again for one finding: as was asked for, and as fits into the limit of a target."""
+    return min(settings.reruns, int(LIMITS_FOR_RUNS * settings.time_limit / seconds))
 
 
 def audit_object(target: Any, spec: str, settings: Settings) -> TargetReport:

@@ -24,7 +24,8 @@ class Settings:
     parameter of the target with what to pass, `targets` a spec with settings of its own. `time_limit` is in seconds for
     a rule (ten times as much for a target), `memory_limit` in GiB above what a worker holds at its start; both hold in
     worker processes only. `curves` asks for pictures of what was measured, which HTML draws. `trials` is how many
-    source edits are tried at most for one finding; none where it is 0.
+    source edits are tried at most for one finding; none where it is 0. `reruns` is the same for scripts, which are run
+    once more for each, so that they are not where nobody asked for a fix.
     """
 
     select: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Settings:
     time_limit: float = 30.0
     memory_limit: float = 4.0
     trials: int = 36
+    reruns: int = 0
     severities: tuple[tuple[str, Severity], ...] = ()
     thresholds: tuple[tuple[str, float], ...] = ()
     tolerances: tuple[tuple[str, float], ...] = ()

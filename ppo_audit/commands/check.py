@@ -106,6 +106,7 @@ def check(
         strict_waivers=strict_waivers or None,
         time_limit=time_limit,
         memory_limit=memory_limit,
+        reruns=fixing.RERUNS if diff or fix or unsafe_fixes else None,
         curves=ReportFormat.HTML in (*formats, format_of(report_format, output)) or None,
     )
     acceptance = complaints.hear(lambda: accepting(write_baseline, reason, expires), None)

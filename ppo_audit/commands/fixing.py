@@ -17,6 +17,8 @@ from ppo_audit.settings import Settings
 
 ROUNDS = 5
 """Audits at the most: a fix may uncover what it had hidden."""
+RERUNS = 12
+"""Times that a script is run again for one finding, each time with another edit."""
 
 Diff = Annotated[bool, typer.Option("--diff", help="Print the fixes as diffs in place of the report; write nothing.")]
 FixThem = Annotated[bool, typer.Option("--fix", help="Write the verified fixes, and audit again.")]

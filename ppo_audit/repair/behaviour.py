@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import torch
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.helpers.controller import Controller
 from ppo_audit.helpers.credit import Credit
 from ppo_audit.helpers.log_prob import LogProb
-from ppo_audit.helpers.returns import Returns
+from ppo_audit.helpers.returns import ENDS, Returns
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
 
 SEEDS = (11, 12, 13)
-ROWS = 12
+ROWS, TOKENS = 12, 3
 ALIKE = 1e-6
 """Relative: two cures that agree so far on ordinary batches are the same cure."""
 GUARDED = 1e-4
@@ -35,12 +38,27 @@ def behaviour(subject: Judged) -> Computed:
 
 
 def _of_loss(subject: Subject, seed: int) -> list[torch.Tensor]:
+    subject = _in_tokens(subject)
     count = subject.capacity or subject.whole_groups(ROWS)
-    run = subject.run(subject.rows(count, seed, **_apart(subject, count, seed)))
+    run = subject.run(subject.rows(count, seed, **_apart(subject, count, seed), **_padding(subject, count)))
     leaves = [leaf for leaf in run.leaves.values() if leaf.requires_grad]
     gradients = torch.autograd.grad(run.loss, leaves, allow_unused=True) if leaves and run.loss.requires_grad else ()
     zeros = [torch.zeros(()) if gradient is None else gradient.detach() for gradient in gradients]
     return [run.loss.detach(), *zeros]
+
+
+def _in_tokens(subject: Subject) -> Subject:
+    """The subject on sequences of several tokens, where it takes sequences with padding."""
+    is_fixed = subject.capacity is not None or "mask" not in subject.available
+    return subject if is_fixed else replace(subject, layout=subject.layout.tokens(TOKENS))
+
+
+def _padding(subject: Subject, count: int) -> dict[str, torch.Tensor]:
+    """A mask with which every sequence has a token that counts; of rows, two in three do."""
+    if subject.capacity is not None or "mask" not in subject.available:
+        return {}
+    places = torch.arange(count * math.prod(subject.layout.shape("mask", 1)))
+    return {"mask": (places % TOKENS < TOKENS - 1).double().reshape(subject.layout.shape("mask", count))}
 
 
 def part_of(subject: Subject, role: str) -> torch.Tensor:
@@ -63,7 +81,7 @@ def _apart(subject: Subject, count: int, seed: int) -> dict[str, torch.Tensor]:
 
 def _of_helper(helper: Helper) -> list[torch.Tensor]:
     if isinstance(helper, Returns):
-        return [tensor for seed in SEEDS for tensor in helper.outputs(helper.rollout(seed=seed)).values()]
+        return [tensor for seed in SEEDS for tensor in _of_rollout(helper, seed)]
     if isinstance(helper, Credit):
         generator = torch.Generator().manual_seed(SEEDS[0])
         rows = torch.randn(ROWS, generator=generator, dtype=torch.float64)
@@ -73,6 +91,13 @@ def _of_helper(helper: Helper) -> list[torch.Tensor]:
     if not isinstance(helper, Controller):
         raise NotApplicable("nothing is known of what it computes on ordinary batches")
     return [torch.tensor(helper.course(kl, STEPS), dtype=torch.float64) for kl in KLS]
+
+
+def _of_rollout(helper: Returns, seed: int) -> list[torch.Tensor]:
+    """What comes out of a rollout in which episodes end, and of one in which they do not."""
+    ends = {**ENDS, "truncated": ((4, 2), (1, 0))} if "truncated" in helper.available else ENDS
+    outputs = (helper.outputs(helper.rollout(each, seed)) for each in (ends, None))
+    return [tensor for returned in outputs for tensor in returned.values()]
 
 
 def alike(first: Computed, second: Computed, tolerance: float = ALIKE) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Severity, Status
+from ppo_audit.helpers.controller import Controller
+from ppo_audit.helpers.returns import Returns
 from ppo_audit.repair.behaviour import GUARDED, alike, behaviour, part_of
 from ppo_audit.repair.trials import Case, Verdict, judged, said
 from ppo_audit.rules import Page
 from ppo_audit.subjects.judged import Judged
 from ppo_audit.subjects.subject import Subject
 
-MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO307", "PPO505"))
+MAY_VANISH = frozenset(("PPO108", "PPO109", "PPO113", "PPO307", "PPO402", "PPO505"))
 """Rules of something that a loss need not have: without it there is nothing left to judge."""
 UNCOVERED = frozenset(("PPO101", "PPO109", "PPO208", "PPO415"))
 """Hazards of designs, which a graver fault may have hidden: that they can be judged again is no harm done."""
@@ -39,12 +43,17 @@ RARE = frozenset(
 """Rules of what goes wrong on rare inputs or beside the loss: on ordinary batches their cures change nothing."""
 SEVERAL_CURES = frozenset(("PPO007", "PPO202", "PPO803", "PPO806"))
 """Of these rules those whose cures of a loss may compute something else, such as another deviation: a choice."""
-ROUNDED = {"PPO701": 0.05}
-"""Relative: how far a cure of too few digits may move what an ordinary batch gives."""
+ROUNDED = {"PPO701": 0.05, "PPO803": 1e-3}
+"""Relative: how far a cure of too few digits, or what is added to the deviation of a group, may move ordinary rows."""
 TERMS = {"value": "value", "entropy": "entropy", "kl": "kl"} | dict.fromkeys(
     ("ratio", "clip", "advantages", "groups"), "policy"
 )
 """The term of the loss that the rules of a family judge; the other families judge the loss as a whole."""
+
+ARGUMENTS = ("form", "layout", "values", "successor", "last", "timing", "flags", "negated", "done_is")
+"""Of how a helper of rollouts is called, what its caller decides."""
+OFF_TARGET, FEW = (0.01, 0.1, 0.25, 0.6, 1.8, 4.0, 10.0, 100.0), 3
+"""KLs in multiples of the target, and how many measurements of each."""
 
 DEAD = frozenset(("PPO104", "PPO105"))
 """Rules that flag a ratio which is none: of one log-prob alone, the loss looks like one of cloning."""
@@ -74,6 +83,8 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
         return False
     if _normalises(before) and not _normalises(trial):
         return False
+    if not _is_called_alike(before, trial) or not _keeps_its_course(before, trial):
+        return False
     facts = _profile(trial) if isinstance(trial, Subject) else {}
     if page.rule.code == "PPO506" and facts.get("policy reduction") != "mean":
         return False  # a sum adds up over any parts, whatever was meant
@@ -88,6 +99,26 @@ def _normalises(subject: Judged) -> bool:
     except NotApplicable:
         return False
     return normaliser is not None and normaliser.ddof is not None
+
+
+def _is_called_alike(before: Judged, after: Judged) -> bool:
+    """Whether a helper of rollouts still takes the arguments that its callers give."""
+    if not isinstance(before, Returns) or not isinstance(after, Returns):
+        return True
+    return all(getattr(before.convention, name) == getattr(after.convention, name) for name in ARGUMENTS)
+
+
+def _keeps_its_course(before: Judged, after: Judged) -> bool:
+    """Whether a controller still does what it did wherever that was right; one that never moves leaves all open."""
+    if not isinstance(before, Controller) or not isinstance(after, Controller):
+        return True
+    if after.aim is None:
+        return False
+    kls, wanted = [after.aim * factor for factor in OFF_TARGET], 1 if before.should_rise else -1
+    moves = {kl: before.tendency(kl, FEW) * (1 if kl > after.aim else -1) * wanted for kl in kls}
+    course = lambda controller, kl: torch.tensor(controller.course(kl, FEW), dtype=torch.float64)
+    is_kept = (alike([course(before, kl)], [course(after, kl)]) for kl, move in moves.items() if move > 0)
+    return any(moves.values()) and all(is_kept)
 
 
 def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> bool:

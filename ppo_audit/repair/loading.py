@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.machinery
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,13 +25,18 @@ def in_place_of(file: str, text: str, spec: str) -> Iterator[None]:
             return compile(text, str(self.path), "exec", dont_inherit=True)
         return usual(self, name)
 
+    def open_code(name: str) -> io.BufferedIOBase:
+        """Scripts are read by `runpy`, which asks no loader."""
+        return io.BytesIO(text.encode()) if Path(name).resolve() == path else usually_open(name)
+
     names = _modules(path, spec)
+    usually_open = io.open_code
     put_aside = {name: sys.modules.pop(name) for name in names if name in sys.modules}
-    Loader.get_code = get_code  # type: ignore[method-assign, assignment]
+    Loader.get_code, io.open_code = get_code, open_code  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        Loader.get_code = usual  # type: ignore[method-assign]
+        Loader.get_code, io.open_code = usual, usually_open  # type: ignore[method-assign]
         for name in names:
             sys.modules.pop(name, None)
         for name, module in put_aside.items():

@@ -21,7 +21,7 @@ from ppo_audit.repair.reproduction import reproduction
 from ppo_audit.repair.slips import PLAIN, Slip, forms, slips
 from ppo_audit.repair.source import Source, Spot, unread
 from ppo_audit.repair.tempering import tempered
-from ppo_audit.repair.trials import Case, glimpsed, opened
+from ppo_audit.repair.trials import Case, Opened, glimpsed, opened
 from ppo_audit.subjects.judged import Judged
 
 DESIGNS = frozenset(("PPO101", "PPO207", "PPO208", "PPO307"))
@@ -63,8 +63,18 @@ def repaired(found: Sequence[Finding], case: Case, trials: int, journal: Journal
             continue
         journal.enter(stage)
         shown = replace(finding, reproduction=reproduction(case.spec, case.subjects[variant], finding))
-        mended.append(with_fix(shown, case, variant, trials))
+        mended.append(with_fix(shown, _heard(case, journal, stage), variant, trials))
     return mended
+
+
+def _heard(case: Case, journal: Journal, stage: str) -> Case:
+    """The case, of which the journal hears whenever the target is opened anew: each time it has the limit of a stage."""
+
+    def opens() -> Opened:
+        journal.enter(stage)
+        return case.opens()
+
+    return replace(case, opens=opens)
 
 
 def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding:
@@ -73,7 +83,7 @@ def with_fix(finding: Finding, case: Case, variant: str, trials: int) -> Finding
         return finding
     file = Path(finding.location.file) if finding.location is not None else None
     is_priced = finding.rule in PRICED
-    if file is None or (_is_design(finding) and not is_priced) or not file.is_file():
+    if file is None or (_is_open(finding, case) and not is_priced) or not file.is_file():
         return replace(finding, fix=replace(finding.fix, verified=False))
     source = _read(str(file), file.read_text(encoding="utf-8"))
     if is_priced:
@@ -134,9 +144,13 @@ def _choice(cure: Cure, costs: str, source: Source) -> Choice:
     return Choice(_said(tidy), costs, diff(source.file, source.text, tidy.candidate.text), edit)
 
 
-def _is_design(finding: Finding) -> bool:
-    """Whether the code does what it says: what is better is for the author to choose."""
-    return finding.rule in DESIGNS or (finding.rule in UNCOVERED and finding.severity is Severity.POTENTIAL)
+def _is_open(finding: Finding, case: Case) -> bool:
+    """Whether what is meant cannot be told: of a design, which is the author's choice, and of a trainer's loop.
+
+    Rules of loops ask for one property each, and many edits that nobody meant have it too.
+    """
+    is_choice = finding.rule in UNCOVERED and finding.severity is Severity.POTENTIAL
+    return is_choice or finding.rule in DESIGNS or case.page(finding.rule).rule.family == "trainer"
 
 
 def _cures(finding: Finding, case: Case, variant: str, source: Source, trials: int) -> tuple[list[Cure], list[Cure]]:

@@ -88,8 +88,15 @@ def _like(before: Judged, after: Judged) -> Judged | None:
         return None
     if isinstance(before, Helper) and isinstance(after, Helper):
         return before.trial(after.function)
-    assert isinstance(after, Subject)
-    return dataclasses.replace(after, finest=1)
+    assert isinstance(before, Subject) and isinstance(after, Subject)
+    return dataclasses.replace(after, finest=1) if _runs_as_far(before, after) else None
+
+
+def _runs_as_far(before: Subject, after: Subject) -> bool:
+    """Whether a script with an edit was recorded as far as without: one that breaks off is not seen to go wrong."""
+    if before.loop is None or after.loop is None:
+        return before.loop is after.loop
+    return len(before.loop.minibatches) == len(after.loop.minibatches) and before.not_covered == after.not_covered
 
 
 def glimpsed(case: Case, variant: str, file: str, text: str) -> Judged | None:

@@ -15,7 +15,8 @@ from ppo_audit.api import audit
 from ppo_audit.findings import Finding, Severity
 from ppo_audit.repair.change import applied
 from ppo_audit.settings import Settings
-from tests.corpus import calls, catalogue, mutation
+from tests.corpus import calls, catalogue, helper_catalogue, mutation
+from tests.repair import helpers
 
 TOLERANCE = 1e-4
 """Relative: an epsilon of 1e-8 in a denominator may have been one of 1e-7."""
@@ -48,8 +49,8 @@ def repair_of_mutant(mutant: mutation.Mutant) -> Repair | None:
 
 
 def _repair(name: str, path: Path, base: str, is_own) -> Repair | None:
-    attribute = next(each.attribute for each in catalogue.CORRECT if each.name == base)
-    settings = next((selftest.SETTINGS[key] for key in (path.stem, base) if key in selftest.SETTINGS), Settings())
+    attribute = _correct(base).attribute
+    settings = _settings(path, base)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = [each for each in audit(f"{path}:{attribute}", settings).findings if each.severity <= Severity.SERIOUS]
@@ -62,12 +63,23 @@ def _repair(name: str, path: Path, base: str, is_own) -> Repair | None:
         return Repair(name, fixed.rule, fixed.fix.proof, tuple(_apart(path, base, fixed)))
 
 
+def _correct(base: str) -> catalogue.Correct:
+    return next(each for each in (*catalogue.CORRECT, *helper_catalogue.HELPERS) if each.name == base)
+
+
+def _settings(path: Path, base: str) -> Settings:
+    return next((selftest.SETTINGS[key] for key in (path.stem, base) if key in selftest.SETTINGS), Settings())
+
+
 def _apart(path: Path, base: str, finding: Finding) -> Iterator[str]:
     """The random batches on which the repaired file is not its base."""
-    meant = calls.load(catalogue.FOLDER / f"{base}.py")
     repaired = path.with_name("repaired.py")
     repaired.write_text(applied(path.read_text(), finding.fix.edit.replacements))
-    module = calls.load(repaired)
+    correct = _correct(base)
+    if correct.folder == "helpers":
+        yield from helpers.apart(correct.path, repaired, correct.attribute, _settings(path, base), TOLERANCE)
+        return
+    meant, module = calls.load(correct.path), calls.load(repaired)
     for regime in mutation.RANDOM:
         if max(regime.samples // 2, 1) % calls.CALLS[base].group_size == 0:
             one, other = calls.outcome(meant, base, regime), calls.outcome(module, base, regime)
