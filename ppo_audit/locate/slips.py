@@ -163,10 +163,10 @@ def _tested(node: ast.expr, function: Function) -> Iterator[ast.expr]:
 
 
 def _bounded(node: ast.expr, function: Function) -> Iterator[ast.expr]:
-    """A relative error, x / target - 1, within bounds: it has none of its own."""
+    """A relative error, x / target - 1, no larger than what it is relative to: it has no bound of its own."""
     match node:
         case ast.BinOp(ast.BinOp(_, ast.Div(), _), ast.Sub(), ast.Constant(1)):
-            yield ast.parse(f"max(min({ast.unparse(node)}, 0.2), -0.2)", mode="eval").body
+            yield ast.parse(f"max(min({ast.unparse(node)}, 1), -1)", mode="eval").body
 
 
 def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import torch
 
@@ -23,6 +25,8 @@ GUARDED = 1e-4
 """Relative: how far an epsilon in a denominator may move what an ordinary batch gives."""
 STEPS = 4
 KLS = (0.0, 0.001, 0.01, 0.02, 0.05, 0.2, 1.0)
+
+NO_SETTINGS: Mapping[str, float] = MappingProxyType({})
 
 Computed = list[torch.Tensor] | None
 
@@ -61,10 +65,10 @@ def _padding(subject: Subject, count: int) -> dict[str, torch.Tensor]:
     return {"mask": (places % TOKENS < TOKENS - 1).double().reshape(subject.layout.shape("mask", count))}
 
 
-def part_of(subject: Subject, role: str) -> torch.Tensor:
+def part_of(subject: Subject, role: str, settings: Mapping[str, float] = NO_SETTINGS) -> torch.Tensor:
     """How far the loss of ordinary rows moves with other values of one role: all else falls out."""
     count = subject.capacity or subject.whole_groups(ROWS)
-    usual = subject.rows(count, SEEDS[0], **_apart(subject, count, SEEDS[0]))
+    usual = {**subject.rows(count, SEEDS[0], **_apart(subject, count, SEEDS[0])), **settings}
     other = subject.rows(count, SEEDS[1], **_apart(subject, count, SEEDS[1]))
     return (subject.run(usual).loss - subject.run({**usual, role: other[role]}).loss).detach()
 

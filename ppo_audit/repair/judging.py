@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,8 +58,14 @@ OFF_TARGET, FEW = (0.01, 0.1, 0.25, 0.6, 1.8, 4.0, 10.0, 100.0), 3
 DEAD = frozenset(("PPO104", "PPO105"))
 """Rules that flag a ratio which is none: of one log-prob alone, the loss looks like one of cloning."""
 CLONED = frozenset(("log_prob", "cloning"))
+LOSES = {"PPO104": CLONED, "PPO105": CLONED, "PPO113": frozenset(("hard_clip",))}
+"""What the fault alone claims: a term of cloning, or a clip that holds back gradients of a weight which has none."""
 ROLES = {"policy": "advantage", "entropy": "entropy"}
 """What only this term of a loss depends on: how the loss moves with it tells the term from all others."""
+
+
+COEFFICIENTS = {"value_coef": "value", "entropy_coef": "entropy", "kl_coef": "kl"}
+"""The term that each of them scales, and no other."""
 
 
 def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) -> bool:
@@ -86,9 +92,11 @@ def is_cured(case: Case, explained: Sequence[str], variant: str, trial: Judged) 
     if not _is_called_alike(before, trial) or not _keeps_its_course(before, trial):
         return False
     facts = _profile(trial) if isinstance(trial, Subject) else {}
+    if _scales_others(trial) and not _scales_others(before):
+        return False
     if page.rule.code == "PPO506" and facts.get("policy reduction") != "mean":
         return False  # a sum adds up over any parts, whatever was meant
-    claimed = _claims(before) - (CLONED if page.rule.code in DEAD else frozenset())
+    claimed = _claims(before) - LOSES.get(page.rule.code, frozenset())
     return claimed <= _claims(trial) and not _changed_elsewhere(before, trial, [case.page(code) for code in explained])
 
 
@@ -99,6 +107,31 @@ def _normalises(subject: Judged) -> bool:
     except NotApplicable:
         return False
     return normaliser is not None and normaliser.ddof is not None
+
+
+def _scales_others(subject: Judged) -> bool:
+    """Whether the coefficient of one term scales another."""
+    if not isinstance(subject, Subject):
+        return False
+    try:
+        return any(_scales(subject, name, role) for name, role in _strangers(subject))
+    except NotApplicable:
+        return False
+
+
+def _strangers(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Coefficients that can be set, each with a role that only another term depends on."""
+    for name, own in COEFFICIENTS.items():
+        yield from (
+            (name, role)
+            for term, role in ROLES.items()
+            if name in subject.scalars and role in subject.available and term != own
+        )
+
+
+def _scales(subject: Subject, coefficient: str, role: str) -> bool:
+    doubled = {coefficient: 2 * subject.scalars[coefficient] + 1}
+    return not alike([part_of(subject, role)], [part_of(subject, role, doubled)])
 
 
 def _is_called_alike(before: Judged, after: Judged) -> bool:
@@ -129,9 +162,17 @@ def _changed_elsewhere(before: Judged, after: Judged, pages: Sequence[Page]) -> 
     own = tuple(TERMS[page.rule.family] for page in pages if page.rule.family in TERMS)
     own += tuple(CLONED) if pages[0].rule.code in DEAD else ()
     others = [role for term, role in ROLES.items() if term not in own and role in before.available]
+    others = [role for role in others if not _enters(before, role, own)]
     return any(was[name] != now.get(name) for name in was if not name.startswith(own)) or any(
         not alike([part_of(before, role)], [part_of(after, role)]) for role in others
     )
+
+
+def _enters(subject: Subject, role: str, terms: Sequence[str]) -> bool:
+    """Whether a role enters one of these terms, as it should not: then the loss may move with it otherwise."""
+    run = subject.run(subject.rows(subject.capacity or subject.whole_groups(8)))
+    roles = subject.roles_of(run)
+    return any(part.family in terms and role in roles[part.atom] for part in subject.parts(run))
 
 
 def _profile(subject: Subject) -> dict[str, object]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import IO
 
 Loader = importlib.machinery.SourceFileLoader
 
@@ -25,7 +26,7 @@ def in_place_of(file: str, text: str, spec: str) -> Iterator[None]:
             return compile(text, str(self.path), "exec", dont_inherit=True)
         return usual(self, name)
 
-    def open_code(name: str) -> io.BufferedIOBase:
+    def open_code(name: str) -> IO[bytes]:
         """Scripts are read by `runpy`, which asks no loader."""
         return io.BytesIO(text.encode()) if Path(name).resolve() == path else usually_open(name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, ParentNodeProvider, PositionProvider
 
 from ppo_audit.findings import Replacement
+from ppo_audit.repair.options import unread_settings
 from ppo_audit.targets.names import is_scalar, role_of
 
 OPERATORS = (cst.BinaryOperation, cst.UnaryOperation, cst.Comparison, cst.BooleanOperation)
@@ -84,8 +86,8 @@ def tight(text: str) -> str:
 
 
 def role_named(name: str) -> str | None:
-    """The role that a name or the last part of a path speaks of."""
-    return role_of(name.rpartition(".")[2])
+    """The role that a name, the last part of a path or the key of an item speaks of."""
+    return role_of(re.sub(r"\W+$", "", re.split(r"[.\[]\W*", name)[-1]))
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,9 @@ class Source:
     def spots(self, statement: cst.CSTNode) -> list[Spot]:
         """Every expression that a statement reads, outer ones first."""
         function = self._function(statement)
-        scope = Scope(self._names(function, statement))
-        unused = tuple(sorted(unread(self.text, self._places[statement].start.line)))
+        line = self._places[statement].start.line
+        scope = Scope((*self._names(function, statement), *unread_settings(self.text, line)))
+        unused = tuple(sorted(unread(self.text, line)))
         pending, found = [statement], []
         while pending:
             node = pending.pop(0)
@@ -170,11 +173,14 @@ class Source:
         return parent is not None and isinstance(parent, cst.BaseExpression | cst.Element) and self._is_written(parent)
 
     def _is_path(self, node: cst.CSTNode) -> bool:
-        """Whether an expression only leads to something: a module, a callee, an object whose attribute is read."""
+        """Whether an expression only leads to something: a module, a callee, an object whose attribute is read.
+
+        What has no other name, as `True`, is no place for a slip either.
+        """
         parent = self._parents[node]
         if isinstance(parent, cst.Call) and parent.func is node:
             return True
-        if isinstance(node, cst.Name) and node.value in MODULES:
+        if isinstance(node, cst.Name) and node.value in (*MODULES, "True", "False", "None"):
             return True
         return isinstance(node, cst.Name) and isinstance(parent, cst.Attribute) and not self._is_called(parent)
 
@@ -211,7 +217,7 @@ class Source:
 
 @functools.lru_cache(maxsize=64)
 def unread(text: str, line: int) -> frozenset[str]:
-    """The parameters and local names of the function around a line that nothing in it reads."""
+    """The parameters and local names of the function around a line that nothing in it reads, and such settings."""
     tree = ast.parse(text)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     around = [node for node in functions if node.lineno <= line <= (node.end_lineno or line)]
@@ -220,9 +226,8 @@ def unread(text: str, line: int) -> frozenset[str]:
     names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
     written = {node.arg for node in inside if isinstance(node, ast.arg)}
     written |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
-    return frozenset(
-        written - {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    )
+    read = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return frozenset((*(written - read), *unread_settings(text, line)))
 
 
 def _is_empty_tuple(node: cst.CSTNode) -> bool:

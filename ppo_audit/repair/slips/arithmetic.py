@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 
 import libcst as cst
 
@@ -10,7 +11,8 @@ from ppo_audit.repair.slips.called import called
 from ppo_audit.repair.source import LEAVES, Spot, tight
 
 OTHER = {"+": "-", "-": "+", "*": "/", "/": "*"}
-LARGEST_POWER = 2
+MOST_ALIKE = 2
+"""Names that are tried as what a coefficient is for, those first that are written most alike."""
 
 
 def signs(spot: Spot) -> Iterator[str]:
@@ -72,6 +74,12 @@ def factors(spot: Spot) -> Iterator[str]:
                 yield f"{name} * {tight(spot.text)}"
 
 
+def forgotten(spot: Spot) -> Iterator[str]:
+    """A coefficient that nothing reads, before what may be a term."""
+    if isinstance(spot.node, (cst.Name, cst.Call, cst.BinaryOperation)) and spot.text not in spot.scope.scalars:
+        yield from (f"{name} * {tight(spot.text)}" for name in spot.unused if name in spot.scope.scalars)
+
+
 def divided(spot: Spot) -> Iterator[str]:
     """A division by what nothing reads."""
     if is_whole(spot):
@@ -79,9 +87,14 @@ def divided(spot: Spot) -> Iterator[str]:
 
 
 def summands(spot: Spot) -> Iterator[str]:
-    """A summand that was forgotten: what nothing reads, with a coefficient or without."""
+    """A summand that was forgotten: what nothing reads, with a coefficient or without, or what a coefficient is for."""
     if not is_whole(spot):
         return
+    for factor in (name for name in spot.unused if name in spot.scope.scalars):
+        others = [name for name in spot.scope.tensors if name not in spot.text]
+        for name in sorted(others, key=lambda name: -SequenceMatcher(a=factor, b=name).ratio())[:MOST_ALIKE]:
+            yield f"{spot.text} + {factor} * {name}"
+            yield f"{spot.text} - {factor} * {name}"
     scalars = sorted(spot.scope.scalars, key=lambda name: name not in spot.unused)
     for name in (each for each in spot.unused if each not in scalars):
         terms = [f"{factor} * {name}{mean}" for factor in scalars for mean in (".mean()", "")]
@@ -110,7 +123,7 @@ def powers(spot: Spot) -> Iterator[str]:
     call = called(spot)
     if call and call.name in ("pow", "square", "sqrt"):
         yield call.subject
-    if isinstance(node, (*LEAVES, cst.Call)):
+    if isinstance(node, (*LEAVES, cst.Call)) and spot.text not in spot.scope.scalars:
         yield f"{spot.text}.sqrt()"
 
 

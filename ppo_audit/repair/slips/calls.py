@@ -26,6 +26,13 @@ def extrema(spot: Spot) -> Iterator[str]:
         yield call.text(EXTREMA[call.name])
 
 
+def negated_extrema(spot: Spot) -> Iterator[str]:
+    """The maximum of losses for the minimum of objectives: the other one, and a minus."""
+    call = called(spot)
+    if call and call.name in EXTREMA:
+        yield f"-{call.text(EXTREMA[call.name])}"
+
+
 def functions(spot: Spot) -> Iterator[str]:
     """Another function of the same kind: deviation for variance, base e for base 2."""
     call = called(spot)
@@ -81,6 +88,7 @@ def reductions_throughout(spot: Spot) -> Iterator[str]:
 def detached(spot: Spot) -> Iterator[str]:
     """The gradient stopped here."""
     is_value = isinstance(spot.node, (cst.Name, cst.Attribute, cst.Call, cst.Subscript))
+    is_value = is_value and spot.text not in spot.scope.scalars
     if is_value and not spot.text.endswith(".detach()"):
         yield f"{spot.text}.detach()"
     if isinstance(spot.node, cst.BinaryOperation):

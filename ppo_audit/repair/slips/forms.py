@@ -214,8 +214,7 @@ def group_means(spot: Spot) -> Iterator[str]:
     """The mean of the group in place of the mean of the batch."""
     call = called(spot)
     if call and call.name == "mean" and call.subject and not call.options:
-        for inside in re.findall(r"\w+\[[^\]]+\]", " ".join(spot.scope.names)) or []:
-            yield f"{inside}.mean()"
+        yield from _mean_of_other(spot)
         yield call.text(args=(*call.args, "axis=1", "keepdims=True"))
         yield call.text(args=(*call.args, "dim=-1", "keepdim=True"))
         yield from (f"{name}[{index}]" for name in spot.scope.names if "mean" in name
@@ -223,6 +222,27 @@ def group_means(spot: Spot) -> Iterator[str]:
     for key, other in (("dim=0", "dim=-1"), ("dim=-1", "dim=0"), ("axis=0", "axis=1")):
         if call and key in call.args:
             yield call.text(args=tuple(other if each == key else each for each in call.args))
+
+
+def _mean_of_other(spot: Spot) -> Iterator[str]:
+    """x - Y.mean() as x - x.mean()."""
+    match spot.parent:
+        case cst.BinaryOperation(left=left, operator=cst.Subtract(), right=right):
+            if right is spot.node and isinstance(left, LEAVES):
+                yield f"{spot.code(left)}.mean()"
+
+
+def extremum_of_squares(spot: Spot) -> Iterator[str]:
+    """max(a, b)**2 as max(a**2, b**2)."""
+    call = called(spot)
+    inner = spot.node.func.value if isinstance(spot.node, cst.Call) and isinstance(spot.node.func, cst.Attribute) else None
+    if isinstance(spot.node, cst.BinaryOperation) and isinstance(spot.node.operator, cst.Power):
+        inner = spot.node.left
+    elif not call or call.name not in ("pow", "square"):
+        return
+    if isinstance(inner, cst.Call) and re.search(r"(min|max)(imum)?$", spot.code(inner.func)) and len(inner.args) == 2:
+        one, other = (tight(spot.code(each.value)) for each in inner.args)
+        yield f"{spot.code(inner.func)}({one} ** 2, {other} ** 2)"
 
 
 def of_other_value(spot: Spot) -> Iterator[str]:

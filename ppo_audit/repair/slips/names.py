@@ -84,11 +84,20 @@ def dropped_throughout(spot: Spot) -> Iterator[str]:
         for done, name in dict.fromkeys(re.findall(r"(\((\w+) [-+*/] [\w.]+\))", spot.text)):
             if spot.text.count(done) > 1:
                 yield spot.text.replace(done, name)
+        yield from _reduced_last(spot.text)
         for call in (".sum()", ".mean()"):
             if spot.text.count(call) > 1 and not spot.text.endswith(call):
                 yield spot.text.replace(call, "")
             elif spot.text.count(call) > 2:
                 yield spot.text.removesuffix(call).replace(call, "") + call
+
+
+def _reduced_last(text: str) -> Iterator[str]:
+    """Means of the operands, written as functions, as the mean of what is made of them."""
+    for call in ("torch.mean", "torch.sum"):
+        inside = re.sub(rf"{re.escape(call)}\((\w+)\)", r"\1", text)
+        if text.count(f"{call}(") > 1 and f"{call}(" not in inside:
+            yield f"{call}({inside})"
 
 
 def same_twice(spot: Spot) -> Iterator[str]:

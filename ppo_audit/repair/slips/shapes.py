@@ -65,6 +65,8 @@ def counted(spot: Spot) -> Iterator[str]:
     """The number of valid entries in place of the number of all."""
     call, masks = called(spot), spot.scope.masks
     is_count = bool(call and call.name in ("numel", "size", "len")) or ".shape[" in spot.text
+    if call and call.is_method and call.name == "size" and call.options:
+        yield f"{call.text('sum')}.clamp(min=1)"
     for mask in masks if is_count else ():
         rows = "dim=-1" if "[-1]" in spot.text or "(-1)" in spot.text else ""
         yield f"{mask}.sum({rows}).clamp(min=1)"
