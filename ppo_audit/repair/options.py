@@ -47,7 +47,9 @@ def _attributes(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
 
 def _of_dicts(tree: ast.Module, function: Function) -> Iterator[str]:
     """The keys of dicts of the file, by the name under which the function reads others."""
-    items = [node for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)]
+    items = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+    ]
     read = {node.slice.value for node in items if isinstance(node.slice, ast.Constant)}
     keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
     names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
@@ -57,7 +59,7 @@ def _of_dicts(tree: ast.Module, function: Function) -> Iterator[str]:
 
 
 def _of_fields(tree: ast.Module, function: Function) -> Iterator[str]:
-    """The fields of classes of the file, and keywords of namespaces, by the name under which the function reads others."""
+    """The fields of classes of the file and keywords of namespaces, by the name under which others are read."""
     read = _attributes(tree, ast.Load)
     fields = list(_fields(tree))
     readers = [node for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr in fields]

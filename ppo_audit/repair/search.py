@@ -68,7 +68,7 @@ def repaired(found: Sequence[Finding], case: Case, trials: int, journal: Journal
 
 
 def _heard(case: Case, journal: Journal, stage: str) -> Case:
-    """The case, of which the journal hears whenever the target is opened anew: each time it has the limit of a stage."""
+    """The case, with the journal told whenever the target is opened anew: each time it has the limit of a stage."""
 
     def opens() -> Opened:
         journal.enter(stage)
@@ -272,7 +272,10 @@ def _compiles(text: str) -> bool:
 
 def _tried(candidate: Candidate, finding: Finding, case: Case, variant: str, source: Source) -> Cure | None:
     trial = glimpsed(case, variant, source.file, candidate.text)
-    if trial is None or not is_cured(case, (finding.rule, *finding.also), variant, trial):
+    try:
+        if trial is None or not is_cured(case, (finding.rule, *finding.also), variant, trial):
+            return None
+    except Exception:  # an edit may break the target in any way; then it is no cure
         return None
     if finding.location is None or not _is_tidy(candidate, source, finding.location.line):
         return None

@@ -88,7 +88,8 @@ def _like(before: Judged, after: Judged) -> Judged | None:
         return None
     if isinstance(before, Helper) and isinstance(after, Helper):
         return before.trial(after.function)
-    assert isinstance(before, Subject) and isinstance(after, Subject)
+    assert isinstance(before, Subject)
+    assert isinstance(after, Subject)
     return dataclasses.replace(after, finest=1) if _runs_as_far(before, after) else None
 
 

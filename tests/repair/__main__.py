@@ -1,47 +1,70 @@
-"""`python -m tests.repair [STEP [START]]`: the share of flagged faults with a verified fix, written and generated ones.
+"""`python -m tests.repair STORE [STEP [START]]`: the share of flagged faults with a verified fix that is as meant.
 
-Of written faults the finding of the owning rule counts; every STEP-th fault is audited, from START on. Faults of
-training programs are counted by their line.
+Written losses, helpers, generated losses and training programs; every STEP-th fault is audited, from START on. Of
+written ones the finding of the owning rule counts. Each result is a line of the file STORE as it comes: what stands
+there is not audited again, so that a run that was cut goes on, and two processes may share the work and the file.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ppo_audit.api import audit_targets
 from ppo_audit.settings import Settings
-from tests.corpus import catalogue, mutation
-from tests.repair.differential import Repair, repair_of_fault, repair_of_mutant
+from tests.corpus import catalogue, helper_catalogue, mutation
+from tests.repair.differential import Repair, repair_of_fault, repair_of_mutant, repair_of_program
+from tests.targets import cleanrl_faults
 from tests.targets import trainer_programs as programs
 
+Row = dict[str, Any]
 
-def main(step: int = 1, start: int = 0) -> None:
+
+def main(store: Path, step: int = 1, start: int = 0) -> None:
     torch.set_num_threads(1)
-    written = (*catalogue.FAULTS, *catalogue.FAULTS_LATER)[start::step]
-    generated = [mutant for mutant in mutation.sample() if mutant.is_fault][start::step]
-    tell("written", map(repair_of_fault, written))
-    tell("generated", map(repair_of_mutant, generated))
+    for kind, faults, repair in sets():
+        for fault in faults[start::step]:
+            if not any(row["kind"] == kind and row["name"] == fault.name for row in rows_of(store)):
+                keep(store, kind, fault.name, repair(fault))
+        tell(kind, [row for row in rows_of(store) if row["kind"] == kind])
     tell_lines(programs.FAULTS[start::step])
 
 
-def tell(kind: str, repairs: Iterable[Repair | None]) -> None:
-    """One line a fault as it comes, then the figures."""
-    flagged, fixed, wrong = 0, 0, 0
-    for repair in repairs:
-        if repair is None:
-            continue
-        flagged, fixed, wrong = flagged + 1, fixed + bool(repair.fix), wrong + bool(repair.differs)
-        word = "NOT AS MEANT" if repair.differs else "verified" if repair.fix else "no fix"
-        print(f"{word:12} {repair.rule} {repair.name}: {repair.fix}", flush=True)
-    print(
-        f"{kind}: {flagged} flagged faults, {fixed} with a verified fix ({fixed / max(flagged, 1):.0%}), {wrong} wrong"
-    )
+def sets() -> Iterator[tuple[str, Sequence[Any], Callable[[Any], Repair | None]]]:
+    yield "written", (*catalogue.FAULTS, *catalogue.FAULTS_LATER), repair_of_fault
+    yield "helpers", helper_catalogue.FAULTS, repair_of_fault
+    yield "programs", (*programs.FAULTS, *cleanrl_faults.FAULTS), repair_of_program
+    yield "generated", [mutant for mutant in mutation.sample() if mutant.is_fault], repair_of_mutant
+
+
+def rows_of(store: Path) -> list[Row]:
+    return [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
+
+
+def keep(store: Path, kind: str, name: str, repair: Repair | None) -> None:
+    """One line of the store; a fault that is not flagged has none of a rule."""
+    row = {"kind": kind, "name": name} | (dataclasses.asdict(repair) if repair else {})
+    with store.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def tell(kind: str, rows: Sequence[Row]) -> None:
+    """What was flagged and has no fix as meant, one a line, then the figures."""
+    flagged = [row for row in rows if "rule" in row]
+    fixed, wrong = ([row for row in flagged if row[key]] for key in ("fix", "differs"))
+    for row in flagged:
+        if row in wrong or row not in fixed:
+            print(f"{'NOT AS MEANT' if row in wrong else 'no fix':12} {row['rule']} {row['name']}: {row['fix']}")
+    share = len(fixed) / max(len(flagged), 1)
+    print(f"{kind}: {len(flagged)} flagged, {len(fixed)} with a verified fix ({share:.1%}), {len(wrong)} not as meant")
 
 
 def tell_lines(faults: Sequence[programs.ProgramFault]) -> None:
@@ -64,4 +87,4 @@ def rank_of(fault: programs.ProgramFault) -> int | None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

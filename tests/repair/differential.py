@@ -12,11 +12,15 @@ import torch
 
 from ppo_audit import selftest
 from ppo_audit.api import audit
+from ppo_audit.commands.fixing import RERUNS
 from ppo_audit.findings import Finding, Severity
 from ppo_audit.repair.change import applied
 from ppo_audit.settings import Settings
 from tests.corpus import calls, catalogue, helper_catalogue, mutation
-from tests.repair import helpers
+from tests.repair import helpers, programs
+from tests.targets import cleanrl_faults, trainer_programs
+from tests.targets.cleanrl_faults import ScriptFault
+from tests.targets.trainer_programs import ProgramFault
 
 TOLERANCE = 1e-4
 """Relative: an epsilon of 1e-8 in a denominator may have been one of 1e-7."""
@@ -46,6 +50,22 @@ def repair_of_mutant(mutant: mutation.Mutant) -> Repair | None:
         path = mutation.write(mutant, Path(folder))
         is_own = lambda finding: finding.rule not in hazards or finding.rule in mutant.owners
         return _repair(mutant.name, path, mutant.base, is_own)
+
+
+def repair_of_program(fault: ProgramFault | ScriptFault) -> Repair | None:
+    """The fix of a faulty training program by its own rule; None where that does not flag it."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        is_script = isinstance(fault, ScriptFault)
+        path = (cleanrl_faults if is_script else trainer_programs).write(fault, Path(folder))
+        meant = cleanrl_faults.SCRIPT if is_script else trainer_programs.FOLDER / f"{fault.program}.py"
+        mine = [each for each in audit(str(path), Settings(reruns=RERUNS)).findings if each.rule == fault.rule]
+        fix = mine[0].fix if mine else None
+        if fix is None or fix.edit is None:
+            return Repair(fault.name, fault.rule, "") if mine else None
+        repaired = path.with_name("repaired.py")
+        repaired.write_text(applied(path.read_text(), fix.edit.replacements))
+        return Repair(fault.name, fault.rule, fix.proof, tuple(programs.apart(meant, repaired, TOLERANCE)))
 
 
 def _repair(name: str, path: Path, base: str, is_own) -> Repair | None:

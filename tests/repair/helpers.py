@@ -40,7 +40,8 @@ def _with_function(twin: Judged, other: Judged) -> Judged:
     """The twin with the other's function in it, called as the twin is."""
     if isinstance(twin, Subject):
         call, function = call_of(twin), call_of(other)
-        assert call is not None and function is not None
+        assert call is not None
+        assert function is not None
         arguments = (dataclasses.replace(call, function=function.function), *twin.evaluate.args[1:])
         return dataclasses.replace(twin, evaluate=_partial(twin.evaluate.func, arguments))
     if isinstance(twin, Returns):

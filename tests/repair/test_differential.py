@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus import catalogue, mutation
-from tests.repair.differential import repair_of_fault, repair_of_mutant
+from tests.corpus import catalogue, helper_catalogue, mutation
+from tests.repair.differential import repair_of_fault, repair_of_mutant, repair_of_program
+from tests.targets import trainer_programs
 
-FAULTS = {fault.name: fault for fault in (*catalogue.FAULTS, *catalogue.FAULTS_LATER)}
+WRITTEN = (*catalogue.FAULTS, *catalogue.FAULTS_LATER, *helper_catalogue.FAULTS)
+FAULTS = {fault.name: fault for fault in WRITTEN}
+PROGRAMS = {fault.name: fault for fault in trainer_programs.FAULTS}
 REPAIRED = (
     "max_for_min",
     "advantage_not_detached",
@@ -21,15 +24,34 @@ REPAIRED = (
     "coefficients_swapped",
     "min_for_max_in_guard",
     "value_clip_around_target",
+    "advantage_as_target",
+    "value_term_forgotten",
+    "sequence_ratio_in_grpo",
+    "response_mask_inverted",
+    "controller_squared_target",
+    "padded_length",
+    "carry_through_ends",
 )
 MUTANTS = (
     "plain_min:7:22 ratio: detached",
     "cispo_weights:10:34 mask: inverted",
     "cispo_weights:7:13 ratio: another base",
     "one_sided_clamp:9:14 surrogate: clip lost",
+    "dict_config:18:30 value: coefficient forgotten",
 )
-AMBIGUOUS = ("target_from_moving_critic", "sample_std_of_one", "group_std_unguarded")
-"""More than one edit cures, and they do not compute the same."""
+AMBIGUOUS = (
+    "target_from_moving_critic",
+    "target_of_scaled_advantage",
+    "sample_std_of_one",
+    "group_std_unguarded",
+    "group_epsilon_forgotten",
+    "carry_reset_on_wrong_side",
+    "controller_compares_coefficient",
+    "controller_never_moves",
+    "controller_without_bound",
+    "multiplier_negative",
+)
+"""More than one edit cures, and they do not compute the same, or the only ones that do change what was right."""
 
 
 @pytest.mark.parametrize("name", REPAIRED)
@@ -51,5 +73,18 @@ def test_so_does_that_of_a_generated_fault(name: str):
 @pytest.mark.parametrize("name", AMBIGUOUS)
 def test_where_cures_differ_none_is_called_verified(name: str):
     repair = repair_of_fault(FAULTS[name])
+    assert repair is not None
+    assert not repair.fix
+
+
+def test_a_training_program_is_run_again_with_the_fix_and_then_learns_what_was_meant():
+    repair = repair_of_program(PROGRAMS["values_broadcast"])
+    assert repair is not None
+    assert repair.fix
+    assert repair.differs == ()
+
+
+def test_the_loop_of_a_training_program_is_not_repaired():
+    repair = repair_of_program(PROGRAMS["sum_not_averaged"])
     assert repair is not None
     assert not repair.fix

@@ -93,8 +93,9 @@ def summands(spot: Spot) -> Iterator[str]:
     for factor in (name for name in spot.unused if name in spot.scope.scalars):
         others = [name for name in spot.scope.tensors if name not in spot.text]
         for name in sorted(others, key=lambda name: -SequenceMatcher(a=factor, b=name).ratio())[:MOST_ALIKE]:
-            yield f"{spot.text} + {factor} * {name}"
-            yield f"{spot.text} - {factor} * {name}"
+            for term in (f"{factor} * {name}", f"{factor} * {name}.mean()"):
+                yield f"{spot.text} - {term}"
+                yield f"{spot.text} + {term}"
     scalars = sorted(spot.scope.scalars, key=lambda name: name not in spot.unused)
     for name in (each for each in spot.unused if each not in scalars):
         terms = [f"{factor} * {name}{mean}" for factor in scalars for mean in (".mean()", "")]

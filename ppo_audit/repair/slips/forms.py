@@ -234,12 +234,12 @@ def _mean_of_other(spot: Spot) -> Iterator[str]:
 
 def extremum_of_squares(spot: Spot) -> Iterator[str]:
     """max(a, b)**2 as max(a**2, b**2)."""
-    call = called(spot)
-    inner = spot.node.func.value if isinstance(spot.node, cst.Call) and isinstance(spot.node.func, cst.Attribute) else None
-    if isinstance(spot.node, cst.BinaryOperation) and isinstance(spot.node.operator, cst.Power):
-        inner = spot.node.left
-    elif not call or call.name not in ("pow", "square"):
-        return
+    inner: cst.CSTNode | None = None
+    match spot.node:
+        case cst.BinaryOperation(left=left, operator=cst.Power()):
+            inner = left
+        case cst.Call(func=cst.Attribute(value=value, attr=cst.Name(value="pow" | "square"))):
+            inner = value
     if isinstance(inner, cst.Call) and re.search(r"(min|max)(imum)?$", spot.code(inner.func)) and len(inner.args) == 2:
         one, other = (tight(spot.code(each.value)) for each in inner.args)
         yield f"{spot.code(inner.func)}({one} ** 2, {other} ** 2)"
