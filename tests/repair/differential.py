@@ -15,6 +15,7 @@ from ppo_audit.api import audit
 from ppo_audit.commands.fixing import RERUNS
 from ppo_audit.findings import Finding, Severity
 from ppo_audit.repair.change import applied
+from ppo_audit.repair.tempering import MAY_BE_MEANT
 from ppo_audit.settings import Settings
 from tests.corpus import calls, catalogue, helper_catalogue, mutation
 from tests.repair import helpers, programs
@@ -73,14 +74,19 @@ def _repair(name: str, path: Path, base: str, is_own) -> Repair | None:
     settings = _settings(path, base)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = [each for each in audit(f"{path}:{attribute}", settings).findings if each.severity <= Severity.SERIOUS]
-        mine = [finding for finding in found if is_own(finding)]
+        found = audit(f"{path}:{attribute}", settings).findings
+        mine = [each for each in found if is_own(each) and (each.severity <= Severity.SERIOUS or _is_tempered(each))]
         if not mine:
             return None
         fixed = next((finding for finding in mine if finding.fix and finding.fix.edit), None)
         if fixed is None:
             return Repair(name, mine[0].rule, "")
         return Repair(name, fixed.rule, fixed.fix.proof, tuple(_apart(path, base, fixed)))
+
+
+def _is_tempered(finding: Finding) -> bool:
+    """Whether a finding was serious until no fix was found: a fault without one counts as such."""
+    return MAY_BE_MEANT in finding.message
 
 
 def _correct(base: str) -> catalogue.Correct:

@@ -9,7 +9,9 @@ from ppo_audit.repair.tempering import MAY_BE_MEANT
 from tests.repair.test_place import finding_of
 
 
-@pytest.mark.parametrize(("name", "rule"), [("entropy_of_chosen_action", "PPO403"), ("advantage_as_target", "PPO301")])
+@pytest.mark.parametrize(
+    ("name", "rule"), [("entropy_of_chosen_action", "PPO403"), ("target_of_scaled_advantage", "PPO301")]
+)
 def test_a_form_that_no_edit_makes_the_usual_one_is_potential_and_says_why(name: str, rule: str, tmp_path: Path):
     finding = finding_of(name, rule, tmp_path)
     assert finding.severity is Severity.POTENTIAL
