@@ -8,7 +8,7 @@ Why.       The sample standard deviation of one element is NaN (torch divides by
            https://github.com/DLR-RM/stable-baselines3/blob/b018e4bc949503b990c3012c0e36c9384de770e6/stable_baselines3/ppo/ppo.py#L213
            guards the first in Python.
 Applies.   Losses that normalise advantages. A guard written in Python is respected, since the target is really called
-           with one row; a recording whose code read the size is not judged on another one.
+           with one row; a recording whose code read the size, or a number of the advantages, is not judged on others.
 Tested.    Those four batches, as far as the target takes their roles.
 Severity.  Serious although it needs a rare shape: one such minibatch destroys the run.
 Fix.       Skip normalisation below two samples (or use the population deviation), and add 1e-8 to the deviation.
@@ -55,11 +55,9 @@ def _effective(subject: Subject) -> dict[str, torch.Tensor]:
         torch.full((1,), 0.7, dtype=torch.float64),
         torch.full((subject.capacity or 8,), 0.7, dtype=torch.float64),
     )
+    if subject.kind == "trainer" or subject.capacity is not None:
+        _expect_no_reader((*subject.anatomy.guards, *subject.anatomy.decisions))
     if subject.capacity is not None:
-        if subject.anatomy.guards:
-            raise NotApplicable(
-                f"the code reads the number of advantages at {subject.anatomy.guards[0]} and may take another path"
-            )
         return {ONE: normaliser(subject, one), "constant advantages": normaliser(subject, constant)}
     found = {ONE: subject.normalised(one), "constant advantages": subject.normalised(constant)}
     varied = torch.linspace(-1, 1, 8, dtype=torch.float64)
@@ -70,3 +68,8 @@ def _effective(subject: Subject) -> dict[str, torch.Tensor]:
     if "group" in subject.available:
         found["groups of one"] = subject.normalised(varied, group=torch.arange(8))
     return found
+
+
+def _expect_no_reader(places: tuple[str, ...]) -> None:
+    if places:
+        raise NotApplicable(f"the code reads a number of the advantages at {places[0]} and may take another path")

@@ -8,10 +8,12 @@ Applies.   Shapes that the target itself makes, on the shapes in which it takes 
            Operands of one rank, (N, K, 1) and (N, 1, K), are paired on purpose.
 Tested.    Every operation of one recorded call with eight samples, or eight sequences of five tokens.
 Severity.  Critical: credit is meaningless. Potential where only (N,) inputs do it, and (N, 1) beside a policy's (N, D)
-           would fit.
+           would fit; and where the pairs are only added and averaged, which gives the sum of both means.
 Fix.       Give both operands one shape: `squeeze(-1)` the critic's output, or drop `keepdim=True`. Assert equal shapes
            first.
 """
+
+from dataclasses import replace
 
 from ppo_audit import Location, Rule, Severity, Subject, Violation
 
@@ -27,7 +29,10 @@ RULE = Rule(
 
 def check(subject: Subject) -> Violation | None:
     product = subject.direct.outer_product()
-    return None if product is None else broadcast(product.made or product.used, product.operation, product.shapes)
+    if product is None:
+        return None
+    found = broadcast(product.made or product.used, product.operation, product.shapes)
+    return replace(found, severity=Severity.POTENTIAL, explains=()) if product.is_a_sum else found
 
 
 def broadcast(place: Location | None, operation: str, shapes: tuple[tuple[int, ...], ...]) -> Violation:

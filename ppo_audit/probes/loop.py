@@ -62,6 +62,8 @@ def fresh(loop: Loop) -> Minibatch:
 
 def log_ratio(minibatch: Minibatch) -> torch.Tensor:
     """New less old log-prob, in the shape of the new one."""
+    if "old_log_prob" not in minibatch.roles:
+        raise NotApplicable("the recorded minibatches have no old log-prob")
     new, old = minibatch.roles["log_prob"], minibatch.roles["old_log_prob"]
     if new.numel() != old.numel():
         raise NotApplicable("old and new log-probs of the recorded minibatch differ in size")

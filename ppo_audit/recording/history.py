@@ -6,14 +6,16 @@ A rollout is thousands of operations before the first minibatch, and each miniba
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ppo_audit.recording.graph import is_parameter, plain
-from ppo_audit.recording.trace import Op, Trace
+from ppo_audit.recording.trace import NUMBER_READS, Op, Trace
 
 ASSEMBLED = frozenset("setitem copy stack cat concat concatenate vstack hstack".split())
 """Operations that put data together of parts. What the parts of a batch were, before it was used, is its rollout."""
+NEAR = 4
+"""Operations between a value of the loss and a number that is read of it to decide something."""
 
 
 @dataclass
@@ -43,7 +45,29 @@ class History:
         ops = self.trace.ops
         numbers = {total, *(number for index in kept for number in (*ops[index].inputs, *ops[index].outputs))}
         numbers.update([self._earlier[number] for number in numbers if number in self._earlier])
-        return renumbered(self.trace, kept, numbers)
+        return renumbered(self.trace, kept, numbers, self._decisions(numbers, kept[0] if kept else 0))
+
+    def _decisions(self, numbers: Collection[int], start: int) -> dict[int, int]:
+        """Single numbers that code read while the loss was made, beside it, and what of the loss each came of.
+
+        A spread that is looked at before it divides is computed once more for that.
+        """
+        reads = self.trace.reads[bisect.bisect_left(self.trace.reads, start, key=lambda read: read.at) :]
+        beside = [read.value for read in reads if read.name in NUMBER_READS and read.value not in numbers]
+        found = {value: self._origin(value, numbers) for value in beside if self.trace.tensors[value].numel() == 1}
+        return {value: origin for value, origin in found.items() if origin is not None}
+
+    def _origin(self, number: int, numbers: Collection[int]) -> int | None:
+        """The nearest value of the loss that a value was computed from."""
+        for _ in range(NEAR):
+            op = self.maker(number)
+            if op is None or not op.inputs:
+                return None
+            inside = [each for each in op.inputs if each in numbers]
+            if inside:
+                return inside[0]
+            number = op.inputs[0]
+        return None
 
     def _index(self) -> None:
         """Take in what was recorded since the last call."""
@@ -101,8 +125,14 @@ def since(trace: Trace, start: int) -> Trace:
     return renumbered(trace, places, {number for op in trace.ops[start:] for number in (*op.inputs, *op.outputs)})
 
 
-def renumbered(trace: Trace, places: Sequence[int], numbers: Collection[int]) -> Trace:
-    """Some of the operations as a recording of its own, their values numbered anew in the same order."""
+def renumbered(
+    trace: Trace, places: Sequence[int], numbers: Collection[int], beside: Mapping[int, int] | None = None
+) -> Trace:
+    """Some of the operations as a recording of its own, their values numbered anew in the same order.
+
+    What was read of a value `beside` them is kept as read of that of theirs which it came of.
+    """
+    of = beside or {}
     kept = sorted(numbers)
     fresh = {number: index for index, number in enumerate(kept)}
     moved = lambda old: tuple([fresh[number] for number in old])
@@ -111,9 +141,9 @@ def renumbered(trace: Trace, places: Sequence[int], numbers: Collection[int]) ->
     return Trace(
         [_moved(op, moved(op.inputs), moved(op.outputs)) for op in map(trace.ops.__getitem__, places)],
         [
-            read._replace(value=fresh[read.value], at=bisect.bisect_left(places, read.at))
+            read._replace(value=fresh[of.get(read.value, read.value)], at=bisect.bisect_left(places, read.at))
             for read in trace.reads
-            if read.value in fresh
+            if of.get(read.value, read.value) in fresh
         ],
         tensors,
         {id(tensor): fresh[number] for tensor, number in pairs if trace.find(tensor) == number},

@@ -134,6 +134,7 @@ class Ledger:
     used: list[torch.Tensor | None] = field(default_factory=list)
     was_cleared: bool = True
     passes: int = 0
+    has_gradient: bool = False
 
     def before_backward(self, reached: frozenset[int]) -> None:
         """Note whether the gradients of the last step are gone before new ones are added to them."""
@@ -144,18 +145,22 @@ class Ledger:
         if not pairs or not any(_still(parameter.grad, used) for parameter, used in pairs):
             self.was_cleared = True
 
+    def after_backward(self) -> None:
+        """Note whether the pass left a gradient: one that is zero by itself, at no advantage, nobody cleared."""
+        self.has_gradient = self.has_gradient or not all(_is_nothing(parameter.grad) for parameter in self.watched)
+
     def before_step(self) -> str:
         """What the step works with."""
         if not self.watched:
             self.watched = smallest(self.optimizer)
             return "fresh"
-        if self.passes and all(_is_nothing(parameter.grad) for parameter in self.watched):
+        if self.has_gradient and all(_is_nothing(parameter.grad) for parameter in self.watched):
             return "missing"
         return "fresh" if self.was_cleared or not self.passes else "stale"
 
     def after_step(self) -> None:
         self.used = [None if each.grad is None else each.grad.detach().clone() for each in self.watched]
-        self.was_cleared, self.passes = False, 0
+        self.was_cleared, self.passes, self.has_gradient = False, 0, False
 
 
 def smallest(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
@@ -211,6 +216,11 @@ class Watcher:
             free = [parameter for parameter in reached if id(parameter) not in self.trained]
             self.kept = {id(parameter): (parameter, parameter.detach().clone()) for parameter in free}
         self.events.append(Passed(site_of_frame(frame), loss, found))
+
+    def passed(self) -> None:
+        """A backward pass has ended."""
+        for ledger in self.ledgers.values():
+            ledger.after_backward()
 
     def steps(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         gradients = self.ledger(optimizer, None).before_step()

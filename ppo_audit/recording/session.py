@@ -329,9 +329,12 @@ def _seen_passes(session: Session[T], when_enough: Callable[[], None], put_back:
             if session.has_enough:
                 when_enough()
 
-    def seen_backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def seen_backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> None:
         see(tensors, grad_tensors, sys._getframe(1), False)
-        return backward(tensors, grad_tensors, *args, **kwargs)
+        backward(tensors, grad_tensors, *args, **kwargs)
+        if _is_listening(session):
+            with torch._C.DisableTorchFunction():
+                session.watcher.passed()
 
     @functools.wraps(grad)
     def seen_grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *args: Any, **kwargs: Any) -> Any:

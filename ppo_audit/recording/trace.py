@@ -32,6 +32,7 @@ READS = frozenset(
     "is_contiguous".split()
 )
 SHAPE_READS = frozenset("shape size numel __len__".split())
+NUMBER_READS = frozenset("__bool__ item __float__ numpy __array__".split())
 IN_PLACE_EXCEPTIONS = frozenset(("requires_grad_", "retain_grad"))
 
 Intervention = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import torch
 from ppo_audit.locate.source import display
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, clamp_bounds, number_of, operands, plain, producers
 from ppo_audit.recording.terms import ADDITIONS, CLAMPS, Part
-from ppo_audit.recording.trace import Op, OpKey
+from ppo_audit.recording.trace import NUMBER_READS, SHAPE_READS, Op, OpKey, Read
 from ppo_audit.subjects.boundary import effective_advantage, log_ratios
 from ppo_audit.subjects.run import Run
 
@@ -45,6 +45,7 @@ class Anatomy:
     clips_log_ratio: bool = False
     compares_surrogates: bool = False
     guards: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
 
     @property
     def advantage_role(self) -> str:
@@ -75,6 +76,7 @@ def dissect(subject: Subject) -> Anatomy:
         _clips_log_ratio(ops, roles, producers(run.trace)),
         any(_compares_surrogates(op, roles) for op in ops),
         _guards(run, roles),
+        _decisions(run, roles, advantage),
     )
 
 
@@ -350,6 +352,16 @@ def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
 
 def _guards(run: Run, roles: Mapping[int, Roles]) -> tuple[str, ...]:
     """Reads of an advantage's size by the target's own code: a Python decision that leaves no operation behind."""
-    reads = [read for read in run.trace.reads if read.name in ("__len__", "shape", "size", "numel")]
-    own = [read for read in reads if roles.get(read.value, NONE) & frozenset(CREDIT)]
+    return _read_of_credit(run, roles, lambda read: read.name in SHAPE_READS)
+
+
+def _decisions(run: Run, roles: Mapping[int, Roles], advantage: Op | None) -> tuple[str, ...]:
+    """Reads of a number of the advantages before the loss takes them: a spread that is looked at before it divides."""
+    places = [index for index, op in enumerate(run.trace.ops) if advantage is not None and op.key == advantage.key]
+    last = max(places, default=-1)
+    return _read_of_credit(run, roles, lambda read: read.name in NUMBER_READS and read.at <= last)
+
+
+def _read_of_credit(run: Run, roles: Mapping[int, Roles], fits: Callable[[Read], bool]) -> tuple[str, ...]:
+    own = [read for read in run.trace.reads if fits(read) and roles.get(read.value, NONE) & frozenset(CREDIT)]
     return tuple(dict.fromkeys(f"{display(read.site.file)}:{read.site.line}" for read in own if read.site))

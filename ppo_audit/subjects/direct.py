@@ -28,6 +28,7 @@ from ppo_audit.subjects.subject import Subject, gradient_of
 
 SEQUENCES, TOKENS = 8, 5
 """An ordinary batch; the two differ from each other and from every width, so that no shapes agree by chance."""
+SUMS = frozenset("add sub rsub subtract".split())
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class OuterProduct:
     shapes: tuple[tuple[int, ...], ...]
     made: Location | None
     used: Location | None
+    is_a_sum: bool
+    """Whether the pairs are only added up and weigh alike: their mean is the sum of both means."""
 
 
 @dataclass(frozen=True)
@@ -172,13 +175,23 @@ class Direct:
         if op is None:
             return None
         shapes = tuple(tuple(run.trace.tensors[number].shape) for number in op.inputs)
-        return OuterProduct(plain(op.name), shapes, self.place(column_maker(run.trace, roles, op)), self.place(op))
+        made = self.place(column_maker(run.trace, roles, op))
+        return OuterProduct(plain(op.name), shapes, made, self.place(op), _is_a_sum(run, op))
 
     def place(self, op: Op | None) -> Location | None:
         """The source line of an operation."""
         from ppo_audit.locate.source import location_of
 
         return location_of(op.site) if op is not None and op.site is not None else None
+
+
+def _is_a_sum(run: Run, op: Op) -> bool:
+    """Whether an operation adds, and every entry that it makes has the same weight in the loss."""
+    pairs = run.trace.tensors[op.outputs[0]]
+    if plain(op.name) not in SUMS or not pairs.requires_grad:
+        return False
+    weights = gradient_of(run.loss, pairs)
+    return bool(weights.any()) and _close(weights, weights.mean().expand_as(weights), 1e-12)
 
 
 def _ragged(shape: tuple[int, ...]) -> torch.Tensor:

@@ -1,10 +1,10 @@
 """The roles of recorded tensors: where to cut a trainer's loss, from structure, landmarks and data.
 
-The pair under `exp` is the new and the old log-prob, and the live one of them is new. What multiplies the ratio is the
-advantage. What a live prediction is compared with is its target, or, inside a clamp, its old value.
-`Distribution.entropy` and `kl_divergence` mark entropy and KL; written out by hand they are known by what they equal.
-Tensors with the same content play the same role: `b_returns[mb_inds]` may be
-written twice.
+The pair under `exp` is the new and the old log-prob, and the live one of them is new; without a ratio it is the result
+of a distribution's `log_prob` that data multiplies. What multiplies the ratio is the advantage. What a live prediction
+is compared with is its target, or, inside a clamp, its old value. `Distribution.entropy` and `kl_divergence` mark
+entropy and KL; written out by hand they are known by what they equal. Tensors with the same content play the same role:
+`b_returns[mb_inds]` may be written twice.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class NoRatio(UsageError):
     """A loss that is no policy's."""
 
     def __init__(self) -> None:
-        super().__init__("no probability ratio was found in the recorded loss: no exp of a difference of log-probs.")
+        super().__init__(
+            "no probability ratio was found in the recorded loss: no exp of a difference of log-probs, and no log-prob "
+            "of a distribution that advantages multiply row by row."
+        )
 
 
 def find_boundary(capture: Capture, named: Named = ()) -> Boundary:
@@ -81,14 +84,16 @@ def find_boundary(capture: Capture, named: Named = ()) -> Boundary:
     total = trace.value_of(capture.loss)
     ops = backward_slice(trace, [total], stop=parameters_in(trace))
     given = _given(capture, ops, named)
-    numbers = _log_probs(trace, ops) | {role: number for role, number in given.items() if role in LOG_PROBS}
+    numbers = _log_probs(trace, ops) or _weighted(trace, ops)
+    numbers |= {role: number for role, number in given.items() if role in LOG_PROBS}
     outside = _beside_the_policy(trace, ops, total, numbers) if numbers else _of_critic(trace, ops, numbers)
     numbers |= given
     apart = dependencies(trace, numbers)  # what is made of a role is recomputed; at ratio 1 it may look like data
     mask = find_mask(trace, outside, numbers["log_prob"], apart) if "log_prob" in numbers else None
     numbers |= {} if mask is None else {"mask": mask}
     grouped = {role: _twins(trace, outside, number, apart) for role, number in numbers.items()}
-    reasons = {role: _reason(role, capture, number) for role, number in numbers.items()}
+    known = REASONS if "old_log_prob" in numbers else REASONS | WITHOUT_RATIO
+    reasons = {role: _reason(role, known[role], capture, number) for role, number in numbers.items()}
     return Boundary(grouped, reasons | {role: f"`{name}`: named by you" for role, name in named if role in given})
 
 
@@ -148,6 +153,24 @@ def _log_probs(trace: Trace, ops: Sequence[Op]) -> dict[str, int]:
     return found | {"ref_log_prob": references[-1]} if references else found
 
 
+def _weighted(trace: Trace, ops: Sequence[Op]) -> dict[str, int]:
+    """Without a ratio: the log-prob of a distribution that data multiplies, row by row, as in REINFORCE and A2C."""
+    calls = [op for op in ops if op.via == "log_prob" and _live(trace, op.outputs[0])]
+    if not calls:
+        return {}
+    results = _results(ops, calls)
+    number = _gathered(trace, ops, results) if len(results) > 1 else calls[-1].outputs[0]
+    number = None if number is None else _summed(trace, ops, number)
+    return {} if number is None or not _advantage(trace, ops, number) else {"log_prob": number}
+
+
+def _gathered(trace: Trace, ops: Sequence[Op], results: Sequence[int]) -> int | None:
+    """Where the log-probs of single steps become one tensor."""
+    size = sum(trace.tensors[number].numel() for number in results)
+    cuts = bottlenecks(trace, results, ops[-1].outputs, ops)
+    return next((number for number in cuts if trace.tensors[number].numel() == size), None)
+
+
 def _advantage(trace: Trace, ops: Sequence[Op], ratio: int) -> dict[str, int]:
     """What multiplies the ratio, followed back to the tensor that came out of the buffer."""
     makers, downstream = producers(trace), _downstream(ops, ratio)
@@ -198,7 +221,11 @@ def _marked(trace: Trace, ops: Sequence[Op], method: str, policy: Policy) -> int
     calls = [op for op in ops if op.via == method and _live(trace, op.outputs[0])]
     if not calls:
         return None
-    number = _joined(trace, ops, calls, policy)
+    return _summed(trace, ops, _joined(trace, ops, calls, policy))
+
+
+def _summed(trace: Trace, ops: Sequence[Op], number: int) -> int:
+    """A value summed over its own dimensions, where the trainer does nothing else with it."""
     users = [op for op in ops if number in op.inputs]
     while len(users) == 1 and plain(users[0].name) in SHAPES | {"sum"} and trace.tensors[users[0].outputs[0]].dim() > 0:
         number = users[0].outputs[0]
@@ -211,9 +238,7 @@ def _joined(trace: Trace, ops: Sequence[Op], calls: Sequence[Op], policy: Policy
 
     Distributions of one sample are added up, those of the steps of a recurrent policy are stacked as log-probs are.
     """
-    inner = {id(op) for op in calls}
-    used = {number for op in ops if id(op) not in inner for number in op.inputs}
-    results = [op.outputs[0] for op in calls if op.outputs[0] in used]
+    results = _results(ops, calls)
     if len(results) < 2:
         return calls[-1].outputs[0]
     sizes = {trace.tensors[number].numel() for number in (results[0], policy.log_prob)}
@@ -221,14 +246,23 @@ def _joined(trace: Trace, ops: Sequence[Op], calls: Sequence[Op], policy: Policy
     return next((number for number in cuts if trace.tensors[number].numel() in sizes), calls[-1].outputs[0])
 
 
+def _results(ops: Sequence[Op], calls: Sequence[Op]) -> list[int]:
+    """What calls of a method hand to the operations outside of it."""
+    inner = {id(op) for op in calls}
+    used = {number for op in ops if id(op) not in inner for number in op.inputs}
+    return [op.outputs[0] for op in calls if op.outputs[0] in used]
+
+
 def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapping[int, Roles]) -> dict[str, int]:
     """The live prediction that is compared with data, its target, and its old value, which a clamp follows.
 
-    It comes of parameters beside those of the distribution: two policies are compared too, in a KL.
+    It comes of parameters beside those of the distribution: two policies are compared too, in a KL. Where a loss adds
+    up several calls of the policy, the log-probs of each are compared under an `exp` of their own.
     """
     makers, found = producers(trace), dict[str, int]()
-    taken = set(known.values())
-    for op in ops:
+    alive = {number: frozenset(("live",)) for op in ops for number in op.inputs if _live(trace, number)}
+    taken = set(known.values()).union(*(pair for _, *pair in log_ratios(ops, alive)))
+    for op in _pulled(trace, ops):
         pair = [number for number in operands(op)[:2] if number is not None]
         live = [number for number in pair if _live(trace, number)]
         if plain(op.name) not in COMPARISONS or len(pair) != 2 or len(live) != 1 or taken & set(pair):
@@ -244,6 +278,16 @@ def _values(trace: Trace, ops: Sequence[Op], known: dict[str, int], origin: Mapp
             is_clamped = any(plain(user.name) in CLAMPS for user in ops if op.outputs[0] in user.inputs)
             found.setdefault("old_value" if is_clamped else "return_", data)
     return found
+
+
+def _pulled(trace: Trace, ops: Sequence[Op]) -> list[Op]:
+    """The operations that the gradient of the loss goes through, in order: a detached difference is an advantage."""
+    wanted, kept = set(ops[-1].outputs if ops else ()), list[Op]()
+    for op in reversed(ops):
+        if wanted.intersection(op.outputs) and any(_live(trace, number) for number in op.outputs):
+            kept.append(op)
+            wanted.update(op.inputs)
+    return kept[::-1]
 
 
 def _base(trace: Trace, makers: dict[int, Op], number: int) -> int:
@@ -308,6 +352,10 @@ REASONS = {
     "mask": "what selects or multiplies entries of the loss; advantages pull at none that it drops",
 }
 
+WITHOUT_RATIO = {
+    "log_prob": "the result of the distribution's `log_prob()` that data multiplies",
+    "advantage": "what multiplies the log-prob, before the loss changes it",
+}
 
 MEASURED = frozenset(("entropy", "kl", "mask"))
 """Roles that are given to what behaves as they do, beside standing where they stand."""
@@ -315,9 +363,9 @@ SHORTEST_NAME = 3
 """Letters of a name that says anything: `a` is an action and an advantage."""
 
 
-def _reason(role: str, capture: Capture, number: int) -> str:
+def _reason(role: str, known: str, capture: Capture, number: int) -> str:
     name = capture.names.get(id(capture.trace.tensors[number]), "")
-    reason = f"`{name}`: {REASONS[role]}" if name else REASONS[role]
+    reason = f"`{name}`: {known}" if name else known
     return f"{reason} (confidence {_confidence(role, name)})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,12 @@ class Program:
     def earlier(self) -> dict[int, int]:
         """For every value that a write in place made, the number that the same tensor had before."""
         return _earlier(self.trace)
+
+    @functools.cached_property
+    def places(self) -> tuple[int, ...]:
+        """Where its operations stand in the recording."""
+        own = {id(op) for op in self.ops}
+        return tuple(index for index, op in enumerate(self.trace.ops) if id(op) in own)
 
     def recorded(self) -> dict[str, torch.Tensor]:
         """The values that the roles had in the recording."""
@@ -144,7 +151,7 @@ def replay(
     replaced = {**ready(interventions, given), **placed}
     for op in program.ops:
         _perform(op, program, values, trace, replaced, dtype)
-    trace.reads.extend(_reads(program.trace, values, trace))
+    trace.reads.extend(_reads(program, values, trace))
     made = {op.key: op.outputs[0] for op in trace.ops}
     roles |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
     tensors = {role: leaf for role, leaf in leaves.items() if isinstance(leaf, torch.Tensor)}
@@ -232,9 +239,13 @@ def _value(number: int, program: Program, values: dict[int, torch.Tensor], dtype
     return values[number]
 
 
-def _reads(recorded: Trace, values: Mapping[int, torch.Tensor], trace: Trace) -> list[Read]:
-    known = [read for read in recorded.reads if read.value in values and trace.find(values[read.value]) is not None]
-    return [read._replace(value=trace.value_of(values[read.value])) for read in known]
+def _reads(program: Program, values: Mapping[int, torch.Tensor], trace: Trace) -> list[Read]:
+    reads = [(read, values[read.value]) for read in program.trace.reads if read.value in values]
+    return [
+        read._replace(value=trace.value_of(tensor), at=bisect.bisect_left(program.places, read.at))
+        for read, tensor in reads
+        if trace.find(tensor) is not None
+    ]
 
 
 def verify(program: Program) -> None:
