@@ -20,7 +20,7 @@ from ppo_audit.helpers.controller import controller_helper
 from ppo_audit.helpers.credit import credit_helper, credit_parameters
 from ppo_audit.helpers.log_prob import log_prob_helper
 from ppo_audit.helpers.metric import clip_fraction_helper
-from ppo_audit.helpers.reduction import reduction_settings
+from ppo_audit.helpers.reduction import reduction_helper
 from ppo_audit.helpers.returns import returns_helper
 from ppo_audit.isolation.state import restored, use_one_core
 from ppo_audit.journal import CLOSING, OPENING, Journal, Opened, Silent
@@ -32,7 +32,7 @@ from ppo_audit.repair.diagnosis import with_diagnosis
 from ppo_audit.rules import Page, catalogue
 from ppo_audit.run_report import report_of
 from ppo_audit.settings import Settings, command_for
-from ppo_audit.subjects.called import called_subject, called_variants
+from ppo_audit.subjects.called import called_variants
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.quotients import quotient_subject
 from ppo_audit.subjects.subject import Subject
@@ -190,9 +190,9 @@ def _helper(spec: str, function: Callable[..., Any], settings: Settings) -> Judg
     """The function as what it is alone; None where it is a loss or a piece of one, or makes nothing but advantages."""
     if is_rollout_function(function, {name: role for role, name in settings.roles}):
         return returns_helper(spec, function, settings)
-    reduction = reduction_settings(function, settings)
+    reduction = reduction_helper(spec, function, settings)
     if reduction is not None:
-        return dataclasses.replace(called_subject(spec, function, reduction), kind="reduction")
+        return reduction
     return log_prob_helper(spec, function, settings) or clip_fraction_helper(spec, function, settings)
 
 

@@ -32,7 +32,6 @@ WARNS = {
     "PPO101": "under a dual clip alone a ratio beyond exp(89) is not finite",
     "PPO109": "a clamp of the log-ratio stops the gradient where it binds",
     "PPO503": "a masked mean of nothing is NaN",
-    "PPO609": "`1 - dones` cannot be had of bool flags",
     "PPO806": "a group of one answer has no baseline",
     "PPO306": "one clip range for ratio and value is the habit of openai/baselines",
     "PPO415": "exp(x) - 1 - x is how most code writes k3",

@@ -32,6 +32,8 @@ def check(subject: Subject) -> Violation | None:
         raise NotApplicable(
             "rewards are turned into advantages inside: their rows are steps or groups, and have an order"
         )
+    if subject.anatomy.is_split:
+        raise NotApplicable("rows are of two kinds by their place in the batch")
     direct = subject.direct
     batch = direct.batch(ragged=True)
     first = direct.observe(batch)

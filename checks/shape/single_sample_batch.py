@@ -35,6 +35,8 @@ def check(subject: Subject) -> Violation | None:
         raise NotApplicable("rewards come in whole groups")
     if divides_by_spread(subject) or subject.anatomy.is_filtered:
         raise NotApplicable("the loss depends on a spread or a rank in the batch, which one sample has none of")
+    if subject.anatomy.is_split:
+        raise NotApplicable("rows are of two kinds by their place in the batch")
     longer = dataclasses.replace(subject, layout=subject.direct.in_tokens(5).layout)
     for each in (subject, longer) if longer.layout != subject.layout else (subject,):
         violation = _judged(each, squeezes(subject))

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import torch
 
 from ppo_audit import Rule, Severity, Subject, Violation
-from ppo_audit.probes.drawn import smallest
+from ppo_audit.probes.drawn import shifted, smallest
 
 RULE = Rule(
     code="PPO001",
@@ -80,7 +80,7 @@ def strata(subject: Subject) -> Iterator[tuple[str, Batch, torch.dtype | None]]:
         yield "advantages that are all zero", {**ordinary, "advantage": nothing}, None
         yield "advantages that are all equal", {**ordinary, "advantage": nothing + 0.3}, None
     for log_ratio in (20, -20, 100, -100) if {"log_prob", "old_log_prob"} <= ordinary.keys() else ():
-        yield f"log-ratios of {log_ratio}", {**ordinary, "log_prob": ordinary["old_log_prob"] + log_ratio}, None
+        yield f"log-ratios of {log_ratio}", shifted(ordinary, (log_ratio,)), None
     if "mask" in ordinary:
         yield "sequences of different length", direct.batch(ragged=True), None
     yield "float32 inputs", ordinary, torch.float32

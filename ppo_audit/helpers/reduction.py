@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
-from ppo_audit.errors import RAISED_BY_A_TARGET
+from ppo_audit.errors import RAISED_BY_A_TARGET, NotApplicable
 from ppo_audit.settings import Settings
+from ppo_audit.subjects.called import called_subject
 from ppo_audit.subjects.run import modes_kept
+from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.helper_names import AXIS, REDUCER, name_of, parameters_of
 from ppo_audit.targets.names import CONTAINER, MODEL, is_scalar, role_of
 
@@ -41,6 +43,27 @@ def reduction_settings(function: Callable[..., Any], settings: Settings) -> Sett
     return dataclasses.replace(
         settings, roles=(*kept, ("value", numbers[0]), ("mask", mask)), values=tuple(given.items())
     )
+
+
+def reduction_helper(spec: str, function: Callable[..., Any], settings: Settings) -> Subject | None:
+    """The function as a reduction of its numbers; None where it is none."""
+    chosen = reduction_settings(function, settings)
+    if chosen is None:
+        return None
+    subject = dataclasses.replace(called_subject(spec, function, chosen), kind="reduction")
+    of_rows = dataclasses.replace(subject.layout, tails={**subject.layout.tails, "mask": ()})
+    with_rows = dataclasses.replace(subject, layout=of_rows)
+    return with_rows if not _gives_one(subject) and _gives_one(with_rows) else subject
+
+
+def _gives_one(subject: Subject) -> bool:
+    """Whether ones are one after the reduction, on sequences of several tokens."""
+    tokens = subject.direct.in_tokens(SHAPE[1])
+    batch = tokens.rows(SHAPE[0], value=torch.ones(SHAPE[0], dtype=torch.float64))
+    try:
+        return abs(float(tokens.run(batch).loss) - 1) < 1e-6
+    except NotApplicable:
+        return False
 
 
 def _are_numbers(name: str, role: str | None, function: Callable[..., Any]) -> bool:

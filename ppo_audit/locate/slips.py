@@ -184,6 +184,8 @@ def _rewritten(node: ast.expr, function: Function) -> Iterator[ast.expr]:
         yield ast.IfExp(node.test, node.orelse, node.body)
     elif isinstance(node, ast.UnaryOp):
         yield node.operand
+        if isinstance(node.op, ast.Invert):  # the bits of a whole number are not its opposite
+            yield ast.Compare(node.operand, [ast.Eq()], [ast.Constant(0)])
     elif isinstance(node, ast.Constant):
         yield from (ast.Constant(value) for value in _numbers(node.value))
 

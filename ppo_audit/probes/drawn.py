@@ -40,12 +40,18 @@ class Drawn:
         return {name: value for name, value in asdict(self).items() if has_tokens or name != "tokens"}
 
 
-def _far(batch: Batch) -> Batch:
-    old = batch.get("old_log_prob")
-    sides = torch.tensor([4.0, -4.0], dtype=torch.float64)
-    if not isinstance(old, torch.Tensor) or "log_prob" not in batch:
+def shifted(batch: Batch, log_ratios: tuple[float, ...]) -> Batch:
+    """The batch with its new log-probs, in their own shape, at these log-ratios in turn, as far as there are pairs."""
+    new, old = batch.get("log_prob"), batch.get("old_log_prob")
+    if not isinstance(new, torch.Tensor) or not isinstance(old, torch.Tensor):
         return batch
-    return {**batch, "log_prob": old + sides[torch.arange(old.numel()) % 2].reshape(old.shape)}
+    sides = torch.tensor(log_ratios, dtype=torch.float64)[torch.arange(new.numel()) % len(log_ratios)]
+    base = old if old.numel() == new.numel() else new
+    return {**batch, "log_prob": base.reshape(new.shape) + sides.reshape(new.shape)}
+
+
+def _far(batch: Batch) -> Batch:
+    return shifted(batch, (4.0, -4.0))
 
 
 def _signed(batch: Batch) -> Batch:

@@ -42,6 +42,7 @@ class Anatomy:
     is_weight_detached: bool = False
     is_on_policy: bool = False
     is_filtered: bool = False
+    is_split: bool = False
     clips_log_ratio: bool = False
     compares_surrogates: bool = False
     guards: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ def dissect(subject: Subject) -> Anatomy:
         _is_weight_detached(run, policy, ops, roles),
         subject.is_at_old_policy or _is_on_policy(ops, roles),
         _is_filtered(policy, ops, roles),
+        _is_split(ops, rows),
         _clips_log_ratio(ops, roles, producers(run.trace)),
         any(_compares_surrogates(op, roles) for op in ops),
         _guards(run, roles),
@@ -334,6 +336,18 @@ def _is_filtered(policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, 
     by_entropy = any("entropy" in roles.get(part.atom, NONE) or _selects_by_entropy(part, roles) for part in policy)
     ranked = (op for op in ops if plain(op.name) in RANKS)
     return by_entropy or any("log_prob" in roles.get(op.outputs[0], NONE) for op in ranked)
+
+
+def _is_split(ops: Sequence[Op], rows: int) -> bool:
+    """Whether the rows are of two kinds by their place: all before one position, and all from it on."""
+    slices = [
+        (op.inputs[0], op.args[1].indices(rows))
+        for op in ops
+        if plain(op.name) == "getitem" and isinstance(op.args[1], slice) and op.args[1] != slice(None)
+    ]
+    heads = {(number, stop) for number, (start, stop, _) in slices if start == 0}
+    tails = {(number, start) for number, (start, stop, _) in slices if stop == rows}
+    return bool(heads & tails)
 
 
 def _selects_by_entropy(part: Part, roles: Mapping[int, Roles]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from ppo_audit.recording.graph import NONE, Roles, backward_slice, dominator, operands, plain
 from ppo_audit.recording.trace import Op, OpKey, Trace
 
+BOTH = frozenset(("log_prob", "old_log_prob"))
 POLICY_PARAMETERS = frozenset("mean log_std std logits".split())
 OLD_PARAMETERS = frozenset("old_mean old_log_std old_std old_logits".split())
 UNCHANGED = frozenset("neg negative unsqueeze squeeze view reshape".split())
@@ -39,7 +40,8 @@ def _back_to_difference(op: Op, makers: Mapping[int, Op], roles: Mapping[int, Ro
             first, second = pair[:2]
             assert first is not None
             assert second is not None
-            return first, second
+            # Where both sides hold both log-probs, it is a weight made of ratios and none itself.
+            return None if roles.get(first, NONE) & roles.get(second, NONE) >= BOTH else (first, second)
         if not live:
             return None
         current = makers.get(live[0])

@@ -26,13 +26,14 @@ from ppo_audit.subjects.subject import Subject
 from ppo_audit.targets.calling import Bag, Call, bind, label
 from ppo_audit.targets.held import held_settings
 from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
-from ppo_audit.targets.pieces import COMPLETED, OBJECTIVE, RATIO, is_called_objective, kept_alive
+from ppo_audit.targets.pieces import COMPLETED, DIMENSION, OBJECTIVE, RATIO, is_called_objective, kept_alive
 from ppo_audit.targets.resolve import describe
 
 LOSS_ROLES = frozenset(("log_prob", "mean", "logits", "old_log_prob"))
 PAIRS = frozenset("log_prob mean log_std std logits".split()) | PAST | REFERENCE
 """What a divergence of two policies is made of."""
 TRIAL_ROWS = 8
+AGENTS = 3
 MASKS = ((torch.float64, True), (torch.bool, True), (torch.bool, False), (torch.int64, True), (torch.float64, False))
 
 
@@ -138,6 +139,8 @@ def _whole(target: str, function: Callable[..., Any], settings: Settings, ratio:
     subject = _live(target, function, settings)
     if _is_ratio(subject):
         return dataclasses.replace(called_subject(target, COMPLETED[RATIO](function), settings), piece=RATIO)
+    if subject.kind == "entropy" and _is_by_dimension(subject):
+        return dataclasses.replace(called_subject(target, COMPLETED[DIMENSION](function), settings), piece=DIMENSION)
     if is_called_objective(function) and _climbs(subject):
         read = called_subject(target, COMPLETED[OBJECTIVE](function), settings)
         note = f"{read.roles['log_prob']} (of an objective, by its name and sign: its negative is the loss)"
@@ -167,6 +170,13 @@ def _is_ratio(subject: Subject) -> bool:
     batch = subject.rows(TRIAL_ROWS)
     returned = subject.run({**batch, "log_prob": batch["old_log_prob"]}).outputs
     return any(len(rows) == TRIAL_ROWS and bool((rows == 1).all()) for rows in returned.values() if rows.dim())
+
+
+def _is_by_dimension(subject: Subject) -> bool:
+    """Whether a function of spreads returns a number for each of them."""
+    run = subject.run(subject.rows(TRIAL_ROWS))
+    spreads = {run.leaves[role].shape for role in ("log_std", "std") if role in run.leaves}
+    return len(run.outputs) == 1 and {tensor.shape for tensor in run.outputs.values()} == spreads
 
 
 def _climbs(subject: Subject) -> bool:
@@ -231,6 +241,9 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
     fresh = Layout(
         "what the policy gives in columns", (), dict.fromkeys(("log_prob", "value", "entropy"), (1,)), discrete
     )
+    of_agents = dataclasses.replace(
+        column, name="columns, advantages of several agents", tails={"advantage": (AGENTS, 1)}
+    )
     tokens = (token, per_sequence, *([per_response] if "entropy" in available else []), column_advantage)
     by_head = (heads, bare_heads)
     ordered = (*tokens, flat, column, value_column, *by_head)
@@ -238,7 +251,7 @@ def _layouts(available: frozenset[str], asked: Mapping[str, str]) -> Iterator[La
         computed = (beside, *[column_action] * discrete) if available & {"mean", "logits"} else ()
         # A second axis of given log-probs is one of tokens, unless their names speak of heads or dimensions.
         second = (*by_head, *tokens) if HEADS.search(names) or computed else (*tokens, *by_head)
-        ordered = (flat, *samples, column, value_column, *computed, *second, fresh)
+        ordered = (flat, *samples, column, value_column, *computed, *second, fresh, of_agents)
     for dtype, keeps in MASKS if "mask" in available else MASKS[:1]:
         for layout in ordered:
             yield dataclasses.replace(layout, mask_dtype=dtype, mask_keeps=keeps)
@@ -292,7 +305,8 @@ UNDEFINED = ("NameError", "ImportError", "ModuleNotFoundError")
 
 def _fits(layout: Layout, run: Run) -> bool:
     """Whether the target runs on a layout as on one that it was written for."""
-    return not spreads(run) and not _sums_dimensions(run) and not (layout.name == "columns" and _makes_columns(run))
+    mixes = spreads(run) or _sums_dimensions(run) or _averages_rows(run)
+    return not mixes and not (layout.name == "columns" and _makes_columns(run))
 
 
 def spreads(run: Run) -> bool:
@@ -310,10 +324,25 @@ def _masks_a_column(trace: Trace, roles: Mapping[int, Roles], total: Op) -> bool
     """Whether a sum over the last axis, kept as a column, is of unmasked credit and then multiplied by a wider mask."""
     given, made = (trace.tensors[number].shape for number in (total.inputs[0], total.outputs[0]))
     of = roles.get(total.inputs[0], frozenset())
-    if not {"log_prob", "advantage"} <= of or "mask" in of or not given or given[-1] < 2 or made != (*given[:-1], 1):
+    if not {"log_prob", "advantage"} <= of or "mask" in of or not given or made != (*given[:-1], 1):
         return False
-    products = (op for op in trace.ops if plain(op.name) == "mul" and trace.tensors[op.outputs[0]].shape == given)
+    products = (op for op in trace.ops if plain(op.name) == "mul" and trace.tensors[op.outputs[0]].shape != made)
     return any({of, frozenset(("mask",))} <= {roles.get(number) for number in op.inputs} for op in products)
+
+
+def _averages_rows(run: Run) -> bool:
+    """Whether credit is averaged over the last axis but one, and that is the rows': it is the axis of agents."""
+    roles = dependencies(run.trace, run.numbers)
+    means = (op for op in run.trace.ops if plain(op.name) in ("mean", "sum") and op.inputs and -2 in _axes(op))
+    return any(
+        "advantage" in roles.get(op.inputs[0], ()) and run.trace.tensors[op.inputs[0]].dim() == 2 for op in means
+    )
+
+
+def _axes(op: Op) -> tuple[object, ...]:
+    """The axes that a reduction names."""
+    named = op.kwargs.get("dim", op.kwargs.get("axis", op.args[1] if len(op.args) > 1 else ()))
+    return tuple(named) if isinstance(named, tuple | list) else (named,)
 
 
 def _makes_columns(run: Run) -> bool:

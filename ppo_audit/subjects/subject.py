@@ -137,13 +137,24 @@ class Subject:
         self.count[stratum(batch, dtype or self.dtype)] += 1
         cuts = {**self.cuts, **self.anatomy.cuts} if "effective_advantage" in batch else self.cuts
         try:
-            return self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
+            run = self.evaluate(self._signed(batch), dtype or self.dtype, cuts, self.interventions)
+            return run if cuts is self.cuts else self._made_at_once(run)
         except NotApplicable:
             raise
         except UsageError as error:
             raise NotApplicable(str(error)) from error
         except RAISED_BY_A_TARGET as error:
             raise self._blamed(error) from error
+
+    def _made_at_once(self, run: Run) -> Run:
+        """The run itself, unless a loop goes on writing advantages behind the place where they were put."""
+        key = self.anatomy.cuts["effective_advantage"]
+        later = key._replace(occurrence=key.occurrence + 1)
+        if self.capacity is None and (
+            "effective_advantage" not in run.numbers or any(op.key == later for op in run.trace.ops)
+        ):
+            raise NotApplicable(ONE_BY_ONE)
+        return run
 
     def parts(self, run: Run) -> list[Part]:
         """The summands of the loss, each of one family."""
@@ -230,9 +241,7 @@ class Subject:
         run = self.run(self.rows(len(reward), reward=reward, **roles))
         made = [run.trace.tensors[op.outputs[0]] for op in run.trace.ops if op.key == key]
         if not made:
-            raise NotApplicable(
-                "the loss makes its advantages one by one, in other operations for other numbers of rows"
-            )
+            raise NotApplicable(ONE_BY_ONE)
         return made[-1].detach().double().reshape(len(reward), -1)[:, 0]
 
     def whole_groups(self, rows: int) -> int:
@@ -278,6 +287,8 @@ class Subject:
     def _missing(self, name: str) -> str | None:
         if name == "policy" and self.anatomy.is_filtered:
             return "an entropy or a rank among all samples decides which of them count: none can be judged by itself"
+        if name == "policy" and self.anatomy.is_split:
+            return "rows are of two kinds by their place in the batch: no row says what another one would do there"
         if name == "direct_call":  # told before anything is measured: these rules judge whether it can be
             return None if self.kind != "trainer" else ABSENT[name]
         if name == "ratio" and self.is_ratio_given:
@@ -296,6 +307,7 @@ class Subject:
         return {role: -value if role.endswith("log_prob") else value for role, value in batch.items()}
 
 
+ONE_BY_ONE = "the loss makes its advantages one by one, in other operations for other numbers of rows"
 ABSENT = {
     "controller": "the target adapts no coefficient or step to a KL",
     "policy": "the loss has no policy term that can be told apart",

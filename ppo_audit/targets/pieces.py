@@ -1,4 +1,5 @@
-"""Pieces of a loss, made whole: a surrogate of a given ratio, a ratio by itself, an objective that is to be maximised.
+"""Pieces of a loss, made whole: a surrogate of a given ratio, a ratio by itself, an objective that is to be maximised,
+an entropy of each dimension.
 
 Each is wrapped into a function that the rules can judge: the ratio is formed from log-probs, credit and sign are added,
 a loss that has lost its gradient gets one of zero.
@@ -105,6 +106,16 @@ def negated(function: Function) -> Function:
     return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
 
 
+def summed(function: Function) -> Function:
+    """A function that gives a number for each dimension, as the sum that its caller takes."""
+
+    @functools.wraps(function)
+    def whole(*args: Any, **given: Any) -> Any:
+        return function(*args, **given).sum(-1)
+
+    return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
+
+
 def kept_alive(function: Function) -> Function:
     """A loss that has lost its gradient, with a gradient of zero for whatever it is given: then it can be judged."""
 
@@ -120,8 +131,8 @@ def kept_alive(function: Function) -> Function:
     return _with_parameters(whole, list(inspect.signature(function).parameters.values()))
 
 
-WHOLE, RATIO, OBJECTIVE, PROBABILITIES = "loss", "ratio", "objective", "probabilities"
-COMPLETED: Mapping[str, Callable[[Function], Function]] = {RATIO: credited, OBJECTIVE: negated}
+WHOLE, RATIO, OBJECTIVE, PROBABILITIES, DIMENSION = "loss", "ratio", "objective", "probabilities", "dimension"
+COMPLETED: Mapping[str, Callable[[Function], Function]] = {RATIO: credited, OBJECTIVE: negated, DIMENSION: summed}
 """How a piece of a loss is made whole, by what it is."""
 
 

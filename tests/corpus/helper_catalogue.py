@@ -178,8 +178,8 @@ FAULTS = (
     Fault("advantage_clipped_inside", "gae_masks", "delta = rewards[step] +", "delta = rewards[step].tanh() +",
           "PPO608", "G11"),
     # 609 dtype ------------------------------------------------------------------------------------------------------
-    Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()", "not_dones = 1 - dones", "PPO609",
-          "G21"),
+    Fault("flags_bitwise_not", "gae_normalised", "not_dones = dones.logical_not()",
+          "not_dones = (~dones).to(rewards.dtype)", "PPO609", "G21"),
     # 801 to 806 groups ----------------------------------------------------------------------------------------------
     Fault("mean_over_the_batch", "group_rows", "rewards.mean(axis=1, keepdims=True)", "rewards.mean()", "PPO802",
           "R118 XU-YIJIE/grpo-flat#2"),

@@ -440,3 +440,37 @@ def masked_after_the_dimensions(logps, old_logps, advantages, active_masks, dist
     gain = torch.min(weights * advantages, weights.clamp(1 - clip_param, 1 + clip_param) * advantages)
     policy = (-torch.sum(gain, dim=-1, keepdim=True) * active_masks).sum() / active_masks.sum().clamp(min=1)
     return policy - 0.01 * dist_entropy
+
+
+def two_kinds_of_rows(log_prob, old_log_prob, advantages, from_teacher=2, clip=0.2):
+    """The first rows come from a teacher: each kind has a mean of its own."""
+    ratio = (log_prob - old_log_prob).exp()
+    losses = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip))
+    return losses[:from_teacher].mean() + losses[from_teacher:].mean()
+
+
+def joint_by_product(log_probs, old_log_probs, adv, mask, clip=0.2):
+    """A product over the dimensions of an action, in columns; no axis is one of tokens."""
+    joint = torch.prod((log_probs - old_log_probs).exp(), dim=-1, keepdim=True)
+    chosen = torch.min(joint * adv, joint.clamp(1 - clip, 1 + clip) * adv)
+    return -(torch.sum(chosen, dim=-1, keepdim=True) * mask).sum() / mask.sum().clamp_min(1.0)
+
+
+def credit_of_agents(log_prob, old_log_prob, all_advantages, clip=0.2):
+    """One policy for all agents is credited with the mean of their advantages, (N, K, 1)."""
+    ratio, credit = (log_prob - old_log_prob).exp(), all_advantages.mean(-2)
+    return -torch.min(ratio * credit, ratio.clamp(1 - clip, 1 + clip) * credit).mean()
+
+
+def joint_old_log_prob(sequence_logprobs, old_logprobs, advantages, clip=0.2):
+    """The old log-prob of a sequence was summed when it was stored."""
+    ratio = (sequence_logprobs.sum(1) - old_logprobs).exp()
+    return torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean()
+
+
+def left_out_in_a_loop(log_probs, rewards):
+    """Leave-one-out advantages, written one by one."""
+    advantages = torch.zeros_like(rewards)
+    for row in range(len(rewards)):
+        advantages[row] = rewards[row] - (rewards.sum() - rewards[row]) / (len(rewards) - 1)
+    return -(advantages * log_probs).mean()
