@@ -6,8 +6,7 @@ Property.  With the arguments eps_low and eps_high the policy gradient ends at r
 Why.       The range is the trust region. Squared, swapped, or written into the code, it is not the one that was tuned,
            and a sweep over it measures nothing. Schulman et al. 2017, arXiv:1707.06347, eq. 7; Yu et al. 2025,
            arXiv:2503.14476, eq. 10 (two bounds).
-Applies.   Losses that take a clip range and clip the ratio; only sides on which a clip acts at all, the others belong
-           to PPO102 and PPO103.
+Applies.   Losses that take a clip range and clip the ratio; sides on which no clip acts belong to PPO102 and PPO103.
 Tested.    The given range and half of it, on both sides, at 0.98 and 1.02 of the distance; a recording at its own
            range.
 Severity.  Serious: the trust region has another size than its owner believes.
@@ -19,6 +18,7 @@ import math
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
+from ppo_audit.probes.clip import acting_bounds
 from ppo_audit.probes.options import is_of_another_mode, option, with_options
 
 RULE = Rule(
@@ -60,7 +60,7 @@ def _edges(subject: Subject, given: tuple[float, float], factor: float) -> list[
     """The columns; `got` and `want` say whether a gradient is found there and belongs there (1 or 0)."""
     low, high = (factor * radius for radius in given)
     sides = [(1.0, high), (-1.0, -high / (1 + high) if _is_reciprocal(subject, given) else -low)]
-    acting = [side for side, bound in zip(sides, reversed(subject.profile.clip), strict=True) if bound is not None]
+    acting = [side for side, bound in zip(sides, acting_bounds(subject), strict=True) if bound is not None]
     if not acting or not subject.profile.scale > 0:
         raise NotApplicable("no clip acts on the gradient (PPO102)")
     cases = [(sign, part * distance, part < 1) for sign, distance in acting for part in (INSIDE, OUTSIDE)]

@@ -31,10 +31,9 @@ ROWS = 16
 
 
 def check(subject: Subject) -> Violation | None:
-    if divides_by_spread(subject) or subject.anatomy.is_filtered or subject.available & set(COUPLED):
-        raise NotApplicable("groups, a spread or a selection couple the samples of a batch")
-    if subject.anatomy.is_split:
-        raise NotApplicable("rows are of two kinds by their place in the batch")
+    anatomy = subject.anatomy
+    if divides_by_spread(subject) or anatomy.is_filtered or anatomy.is_split or subject.available & set(COUPLED):
+        raise NotApplicable("groups, a spread, a place or a selection couple the samples of a batch")
     whole = subject.rows(ROWS, **_advantages(subject))
     halves = [_part(whole, part) for part in (slice(0, ROWS // 2), slice(ROWS // 2, ROWS))]
     total, parts = gradients_of(subject, whole), [gradients_of(subject, half) for half in halves]

@@ -69,7 +69,9 @@ def cases(subject: Subject) -> Iterator[tuple[str, str, str, dict[str, torch.Ten
         ):
             continue
         given = {name: rows(name) for name in names if name in known}
-        yield from ((term, names[0], name, given) for name in given)
+        # Credit that is made of rewards may hold the divergence of each sample, and the mean of all of them.
+        moved = [name for name in given if not ("reward" in subject.available and name.endswith("log_prob"))]
+        yield from ((term, names[0], name, given) for name in moved)
 
 
 def rows(role: str) -> torch.Tensor:

@@ -18,6 +18,7 @@ import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
 from ppo_audit.probes.quantities import term_roles
+from ppo_audit.probes.values import pulls
 
 RULE = Rule(
     code="PPO301",
@@ -27,8 +28,6 @@ RULE = Rule(
     needs=("value",),
     must_flag=("value_sign", "quantile_value_sign", "target_of_another_sample", "broadcast_values"),
 )
-
-
 INSIDE_CLIP = 0.1
 """How far the new value lies from the old one where the old one makes the target."""
 
@@ -43,9 +42,7 @@ def check(subject: Subject) -> Violation | None:
     gradient = entries.sum(-1)
     if "scalar_critic" not in subject.profile.claims:
         return _of_quantiles(entries, error)
-    small = error.abs() <= 0.5
-    slope = float((gradient / error)[small].median())
-    want = (slope if slope > 0 else 1.0) * error
+    slope, want, small = pulls(target, error, gradient)
     bent = (gradient.abs() <= want.abs() * (1 + 1e-6)) & (gradient * error > 0)
     close = (gradient - want).abs() <= 1e3 * subject.tolerance * want.abs().clamp_min(1e-3)
     return worst(

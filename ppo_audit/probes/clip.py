@@ -118,3 +118,10 @@ def _factor(run: Run, number: int, advantage: torch.Tensor) -> float | None:
 def _maker_place(run: Run, op: Op, bound: int, constant: float) -> Location | None:
     """Where to point: the bound itself where its constant is below one, else the comparison."""
     return place_of(producers(run.trace).get(bound)) if constant < 1 else place_of(op)
+
+
+def acting_bounds(subject: Subject) -> tuple[float | None, float | None]:
+    """The measured upper and lower bound; None for an upper one that the given range does not set (clip-higher)."""
+    (low, high), declared = subject.profile.clip, subject.profile.declared[1]
+    is_its_own = "clip_range_high" not in subject.settings and declared != 1 + subject.settings["clip_range"]
+    return None if is_its_own else high, low

@@ -6,6 +6,7 @@ entropy itself), `linear` the recorded chain of reductions, masks and shape chan
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ PRODUCTS = frozenset(("mul", "multiply", "rmul", "imul"))
 QUOTIENTS = frozenset(("div", "truediv", "true_divide", "divide", "itruediv", "idiv"))
 CLAMPS = frozenset("clamp clip clamp_min clamp_max hardtanh".split())
 SELECTIONS = frozenset(("getitem", "masked_select", "masked_fill", "gather", "index_select"))
+BENDS = CLAMPS | frozenset("square pow relu maximum max where softplus".split())
 SHAPES = frozenset(
     "view reshape flatten squeeze unsqueeze expand expand_as contiguous to float double half bfloat16 type clone "
     "transpose permute t T mean sum nanmean nansum cpu cuda broadcast_to view_as reshape_as type_as".split()
@@ -75,7 +77,22 @@ class Splitter:
     makers: Mapping[int, Op]
 
     def family_of(self, number: int) -> str:
-        return self.family(self.roles.get(number, NONE) - SCALES)
+        found = self.family(self.roles.get(number, NONE) - SCALES)
+        return "log_prob" if found == "kl" and self._is_weighted_log_prob(number) else found
+
+    def _is_weighted_log_prob(self, number: int) -> bool:
+        """Whether a log-prob is multiplied by a constant weight, as an entropy estimated from older samples."""
+        op = self.makers.get(number)
+        if op is None or plain(op.name) not in PRODUCTS:
+            return False
+        live = [operand for operand in op.inputs if self.trace.tensors[operand].requires_grad]
+        return len(live) == 1 and self.roles.get(live[0]) == frozenset(("log_prob",))
+
+    def told(self, part: Part) -> Part:
+        """The part itself; a KL that was averaged and then bent is no estimate of it, but a fence around it."""
+        op = self.makers.get(part.atom)
+        is_bent = op is not None and plain(op.name) in BENDS and not self.trace.tensors[part.atom].shape
+        return dataclasses.replace(part, family="fence") if part.family == "kl" and is_bent else part
 
     def addends(self, number: int) -> list[tuple[int, int]]:
         """(value, sign) of each operand where `number` is a sum of tensors; else empty."""
@@ -128,7 +145,7 @@ def split(
             pending.extend(reversed(inner))
         else:
             done.append(part)
-    return [part for part in done if part.family != "constant"]
+    return [splitter.told(part) for part in done if part.family != "constant"]
 
 
 def _opened(part: Part, splitter: Splitter) -> list[Part]:

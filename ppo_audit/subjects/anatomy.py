@@ -74,7 +74,7 @@ def dissect(subject: Subject) -> Anatomy:
         _is_weight_detached(run, policy, ops, roles),
         subject.is_at_old_policy or _is_on_policy(ops, roles),
         _is_filtered(policy, ops, roles),
-        _is_split(ops, rows),
+        _is_split(ops, rows) or _is_cut_short(run),
         _clips_log_ratio(ops, roles, producers(run.trace)),
         any(_compares_surrogates(op, roles) for op in ops),
         _guards(run, roles),
@@ -348,6 +348,14 @@ def _is_split(ops: Sequence[Op], rows: int) -> bool:
     heads = {(number, stop) for number, (start, stop, _) in slices if start == 0}
     tails = {(number, start) for number, (start, stop, _) in slices if stop == rows}
     return bool(heads & tails)
+
+
+def _is_cut_short(run: Run) -> bool:
+    """Whether log-probs and credit are given with a step that only bootstraps, and all of them are cut alike."""
+    given = [run.numbers[role] for role in ("log_prob", *CREDIT) if role in run.numbers]
+    users = [[op for op in run.trace.ops if number in op.inputs] for number in given]
+    cuts = [op.args[1] if plain(op.name) == "getitem" else None for ops in users for op in ops]
+    return len(given) > 1 and all(cut == slice(None, -1) for cut in cuts) and all(users)
 
 
 def _selects_by_entropy(part: Part, roles: Mapping[int, Roles]) -> bool:

@@ -16,6 +16,13 @@ OLD_PARAMETERS = frozenset("old_mean old_log_std old_std old_logits".split())
 UNCHANGED = frozenset("neg negative unsqueeze squeeze view reshape".split())
 """What is done to an advantage without changing it: the sign belongs to the loss, the shape to the target."""
 
+
+def _turns(op: Op) -> bool:
+    """Whether the operation multiplies by a negative number, as `-1 * advantage` does."""
+    numbers = [arg for arg in op.args if isinstance(arg, int | float) and not isinstance(arg, bool)]
+    return plain(op.name) in ("mul", "multiply", "rmul") and any(number < 0 for number in numbers)
+
+
 REDUCTIONS = frozenset(("sum", "mean", "squeeze", "view", "reshape", "flatten"))
 
 
@@ -121,6 +128,6 @@ def effective_advantage(
     region = [op for op in ends if roles.get(op.outputs[0], NONE) & wanted and "log_prob" not in roles[op.outputs[0]]]
     makers = {op.outputs[0]: op for op in region}
     made = makers.get(dominator(trace, starts, frontier, region) or -1)
-    while made is not None and plain(made.name) in UNCHANGED:
+    while made is not None and (plain(made.name) in UNCHANGED or _turns(made)):
         made = makers.get(made.inputs[0])
     return made

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from ppo_audit.subjects.families import PAST, REFERENCE
 from ppo_audit.subjects.offered import offered_modes
 from ppo_audit.subjects.run import Cuts, Evaluate, Interventions, Run, call_under_recorder, modes_kept
 from ppo_audit.subjects.subject import Subject
-from ppo_audit.targets.calling import Bag, Call, bind, label
+from ppo_audit.targets.calling import Bag, Call, bind, label, unknown_name
 from ppo_audit.targets.held import held_settings
 from ppo_audit.targets.names import DEFAULT_VALUES, is_scalar, role_of, settle
 from ppo_audit.targets.pieces import COMPLETED, DIMENSION, OBJECTIVE, RATIO, is_called_objective, kept_alive
@@ -141,7 +141,7 @@ def _whole(target: str, function: Callable[..., Any], settings: Settings, ratio:
         return dataclasses.replace(called_subject(target, COMPLETED[RATIO](function), settings), piece=RATIO)
     if subject.kind == "entropy" and _is_by_dimension(subject):
         return dataclasses.replace(called_subject(target, COMPLETED[DIMENSION](function), settings), piece=DIMENSION)
-    if is_called_objective(function) and _climbs(subject):
+    if is_called_objective(function, is_clipped="clip_range" in subject.scalars) and _climbs(subject):
         read = called_subject(target, COMPLETED[OBJECTIVE](function), settings)
         note = f"{read.roles['log_prob']} (of an objective, by its name and sign: its negative is the loss)"
         subject = dataclasses.replace(read, roles={**read.roles, "log_prob": note}, piece=OBJECTIVE)
@@ -292,12 +292,20 @@ def _layout(evaluate: Evaluate, call: Call, asked: Mapping[str, str], available:
         if _fits(layout, run) and _reaches_every_row(run):
             return works[-1]
     if not works:
+        _ask_for_tensors(call, errors)
         own = (error for error in errors if error.startswith(UNDEFINED))
         raise UsageError(  # a missing name is none of the layout's; else the one seen last got furthest
             f"`{label(call.function)}` raises on every layout of an ordinary batch, such as "
             f"{next(own, [*errors][-1])}. If it needs other inputs, give them with `--inputs yourmodule:make_args`."
         )
     return next((each for each in works if _fits(*each) and _has_a_ratio_a_row(each[1])), works[0])
+
+
+def _ask_for_tensors(call: Call, errors: Iterable[str]) -> None:
+    """Ask for the role of what sounds like a container and is calculated with."""
+    held = [binding.name for binding in call.bindings if binding.container is Bag]
+    if held and any(f"'{Bag.__name__}'" in error for error in errors):
+        raise unknown_name(held[0], call)
 
 
 UNDEFINED = ("NameError", "ImportError", "ModuleNotFoundError")

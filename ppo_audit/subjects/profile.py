@@ -150,12 +150,20 @@ def _surrogate(subject: Subject, up: tuple[float | None, float | None], down: tu
 
 def _declared(subject: Subject) -> tuple[float | None, float | None]:
     """The bounds that the arguments claim, else those of the recorded clamp."""
-    scalars = subject.settings
+    scalars, recorded = subject.settings, subject.anatomy.clip_bounds
     low = scalars.get("clip_range")
     high = scalars.get("clip_range_high", low)
     if low is None or high is None or not 0 < low < 1:
-        return subject.anatomy.clip_bounds
+        return recorded
+    if "clip_range_high" not in scalars and _is_clip_higher(recorded, low):
+        return recorded
     return 1 - low, 1 + high
+
+
+def _is_clip_higher(recorded: tuple[float | None, float | None], low: float) -> bool:
+    """Whether the range sets the lower bound alone: the upper one is a wider number of its own."""
+    lower, upper = recorded
+    return lower is not None and upper is not None and abs(lower - 1 + low) < 1e-6 and upper > 1 + 1.1 * low
 
 
 def _normalisation(subject: Subject) -> Normalisation | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from ppo_audit.errors import NoGradient, UsageError
 from ppo_audit.recording.trace import Intervention, Op, OpKey, Recorder, Trace
 from ppo_audit.subjects.batch import Batch, clone
 from ppo_audit.targets.calling import Call, label
+from ppo_audit.targets.returned import returned_names
 
 DIFFERENTIABLE = frozenset("log_prob value entropy kl mean log_std std logits".split())
 """Roles that carry a gradient in a trainer; the others come from a buffer and carry none."""
@@ -116,12 +117,19 @@ def call_under_recorder(
     numbers = {role: recorder.trace.value_of(seen) for role, seen in given.items() if isinstance(seen, torch.Tensor)}
     with modes_kept(), recorder:
         returned = call.function(*args, **kwargs)
-        outputs = named_outputs(returned, label(call.function))
+        outputs = by_their_names(named_outputs(returned, label(call.function)), returned_names(call.function))
         loss = total_of(outputs, label(call.function))
     made = {op.key: op.outputs[0] for op in recorder.trace.ops}
     numbers |= {role: made[key] for role, key in cuts.items() if role in leaves and key in made}
     return Run(
-        loss, recorder.trace.value_of(loss), _inner(returned) | outputs, recorder.trace, tensors, numbers, asked, given
+        loss,
+        recorder.trace.value_of(loss),
+        {**_inner(returned), **outputs},
+        recorder.trace,
+        tensors,
+        numbers,
+        asked,
+        given,
     )
 
 
@@ -192,6 +200,19 @@ def total_of(outputs: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
         return sum((_scalar(part) for part in parts[1:]), start=_scalar(parts[0]))
     chosen = next((live[key] for key in TOTALS if key in live), next(iter(live.values())))
     return _scalar(chosen)
+
+
+def by_their_names(outputs: Mapping[str, torch.Tensor], names: Sequence[str]) -> Mapping[str, torch.Tensor]:
+    """A tuple whose first tensor is no scalar, with the loss among its elements by the name that it is returned by."""
+    first = next((tensor for tensor in outputs.values() if tensor.requires_grad), None)
+    if "0" not in outputs or first is None or first.dim() == 0:
+        return outputs
+    named = {names[int(key)]: key for key in outputs if int(key) < len(names)}
+    total = next((name for name in TOTALS if name in named), None)
+    if total is None:
+        return outputs
+    key = named[total]
+    return {total: outputs[key], **{name: tensor for name, tensor in outputs.items() if name != key}}
 
 
 def _parts(live: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:

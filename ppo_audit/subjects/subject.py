@@ -178,7 +178,10 @@ class Subject:
 
         `advantage` is the effective one, after any normalisation; log-ratios are taken from an old log-prob of -1.5.
         """
-        return self.term("policy").gradient("log_prob", **self.at(log_ratio, advantage), **settings)
+        given = self.at(log_ratio, advantage)
+        if not given.keys() & {"advantage", "effective_advantage"} and "reward" in self.available:
+            raise NotApplicable("the loss makes its credit of rewards and log-probs: no advantage can be set")
+        return self.term("policy").gradient("log_prob", **given, **settings)
 
     def policy_losses(self, log_ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
         """The policy term of each sample alone, (M,); the advantage is the effective one."""

@@ -143,7 +143,7 @@ def _bind_one(parameter: inspect.Parameter, hint: Any, call: Call) -> Binding | 
     if (
         role is not None
         and not _is_flag(parameter)
-        and (required or name in call.values or _takes_role(role, parameter))
+        and (required or name in call.values or name in call.overrides or _takes_role(role, parameter))
     ):
         return Binding(name, role=role, keyword=keyword)
     if not required:

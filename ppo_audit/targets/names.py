@@ -15,7 +15,7 @@ TENSOR_NAMES: dict[str, str] = {
     "new_logprobs newlogprob newlogprobs new_logp logp_new log_prob_new log_probs_new curr_log_probs curr_logprobs "
     "current_log_probs pi_logprobs pi_log_prob neglogp neglogpac neg_log_prob neg_log_probs neglogprob new_neglogp "
     "logprob_a_now a_logprob_now next_token_logprobs trainer_logprobs new_ll nlp new_nlp lp new_lp log_p log_p_new "
-    "new_log_p lps new_lps policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
+    "new_log_p lps new_lps log_policy policy_log_probs log_probabilities new_neglogpac cur_logp logp_now",
     "old_log_prob": "old_log_prob old_log_probs old_logprob old_logprobs old_logp old_logps logp_old log_prob_old "
     "log_probs_old logprobs_old old_action_log_probs_batch old_action_log_probs old_per_token_logps prev_log_prob "
     "prev_log_probs prev_logprobs prev_logp lp_prev behavior_log_prob behavior_log_probs behaviour_log_probs "
@@ -105,6 +105,7 @@ DEFAULT_VALUES = {
 
 CONTAINER = re.compile(
     r"^(\w*_)?(batch|data|rollout|rollout_data|sample|samples|minibatch|mb|inputs|td|tensordict|tensors|transition|transitions"
+    r"|episode|trajectory|traj|experience"
     r"|cfg|config|conf|args|hparams|hp|params|options|opts|hyper|hypers|settings|self|coefs?|coefficients)$"
 )
 MODEL = re.compile(r"^(\w*_)?(model|policy|agent|actor|critic|net|network|actor_critic|module|ac)$")
@@ -164,7 +165,7 @@ def _past_of(claims: list[str]) -> list[str]:
     """Of two names with one role, the one of the past; none where nothing tells them apart."""
     if len(claims) != 2:
         return []
-    fresh = [name for name in claims if re.search(r"new|pred|curr|now", name.rpartition(".")[2].lower())]
+    fresh = [name for name in claims if re.search(r"new|pred|curr|now|_$", name.rpartition(".")[2].lower())]
     stored = [name for name in claims if "." in name]
     if len(fresh) == 1:
         return [name for name in claims if name not in fresh]
@@ -212,7 +213,7 @@ UPPER, LOWER = frozenset("high higher hi upper up max".split()), frozenset("low 
 COEFFICIENT = re.compile(r"coeff?(icient|s)?$|(^|_)(weight|beta|lambda|lam|cost)(_|$)")
 OTHER_CLIPS = frozenset("c dual log grad norm reward rewards frac fraction mask score obs delta loss vloss".split())
 """Words that make a clip another one than that of the ratio."""
-ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef weight weights cost costs".split())
+ABOUT_ADVANTAGES = frozenset("eps epsilon norm estimator mean std type tau coef weight weights cost costs c".split())
 """Words that make it a number, or credit of another kind: what a constraint costs is pushed down, not up."""
 
 

@@ -136,10 +136,14 @@ COMPLETED: Mapping[str, Callable[[Function], Function]] = {RATIO: credited, OBJE
 """How a piece of a loss is made whole, by what it is."""
 
 
-def is_called_objective(function: Function) -> bool:
-    """Whether the name of a function says that it is to be maximised, as papers write surrogates."""
+def is_called_objective(function: Function, *, is_clipped: bool) -> bool:
+    """Whether the name of a function says that it is to be maximised, as papers write surrogates.
+
+    The unclipped `surrogate_loss` of a trust region is climbed as often as it is descended.
+    """
     name = getattr(function, "__name__", "").lower()
-    return bool(re.search(r"surrogate|objective", name)) and "loss" not in name
+    named = bool(re.search(r"surrogate|objective", name))
+    return named and ("loss" not in name or (not is_clipped and "surrogate_loss" in name))
 
 
 def _parameters(function: Function) -> dict[str, inspect.Parameter]:

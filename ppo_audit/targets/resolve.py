@@ -81,7 +81,8 @@ def importable(folder: Path) -> Iterator[None]:
 def importing(name: str) -> Iterator[None]:
     """Whatever stops the import becomes a message with the place in the user's own code."""
     try:
-        yield
+        with uncompiled():
+            yield
     except UsageError:
         raise
     except ModuleNotFoundError as error:
@@ -89,6 +90,18 @@ def importing(name: str) -> Iterator[None]:
         raise UsageError(f"`{name}` cannot be imported: no module named `{error.name}`.{hint}") from error
     except (Exception, SystemExit) as error:
         raise UsageError(f"`{name}` cannot be imported: {describe(error)}") from error
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """Functions that are compiled where they are defined stay what was written: compiled code shows no operations."""
+    script, compiled = torch.jit.script, torch.compile
+    torch.jit.script = lambda obj, *args, **kwargs: obj
+    torch.compile = lambda model=None, **kwargs: model or (lambda inner: inner)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.jit.script, torch.compile = script, compiled
 
 
 def describe(error: BaseException) -> str:

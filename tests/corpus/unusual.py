@@ -474,3 +474,79 @@ def left_out_in_a_loop(log_probs, rewards):
     for row in range(len(rewards)):
         advantages[row] = rewards[row] - (rewards.sum() - rewards[row]) / (len(rewards) - 1)
     return -(advantages * log_probs).mean()
+
+
+def expectile_critic(values, value_target, expectile=0.7):
+    """IQL: too low a prediction is pulled harder than one that is too high."""
+    error = value_target - values
+    return (torch.where(error > 0, expectile, 1 - expectile) * error**2).mean()
+
+
+def fixed_unit(log_prob, old_log_prob, advantages, values, returns, clip=0.2):
+    """The critic's head predicts in units of running statistics that are held elsewhere."""
+    ratio = (log_prob - old_log_prob).exp()
+    policy = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean()
+    return policy + 0.25 * (values - (returns - 0.3) / 2.0).pow(2).mean()
+
+
+def fenced_kl(log_prob, old_log_prob, advantages, mean, std, old_mean, old_std, beta=1.0):
+    """A KL penalty, and a steeper one from twice the target on."""
+    kl = torch.distributions.kl_divergence(Normal(old_mean, old_std), Normal(mean, std)).sum(-1).mean()
+    surrogate = (advantages * (log_prob - old_log_prob).exp()).mean()
+    return -surrogate + beta * kl + 50.0 * torch.square(torch.clamp(kl - 0.006, min=0.0))
+
+
+def weighted_entropy(log_prob, old_log_prob, advantages, clip=0.2, entropy_coef=0.01):
+    """The entropy is estimated from the old policy's samples, by their weights."""
+    ratio = (log_prob - old_log_prob).exp()
+    policy = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean()
+    return policy - entropy_coef * -(ratio.detach() * log_prob).mean()
+
+
+def ratio_comes_first(log_prob, old_log_prob, advantages, entropy, clip=0.2):
+    """The tuple begins with what is logged."""
+    ratio = (log_prob - old_log_prob).exp()
+    losses = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip))
+    policy_loss = losses.mean() - 0.01 * entropy
+    return ratio, losses, policy_loss
+
+
+def upper_range_of_its_own(log_prob, old_log_prob, advantages, clip=0.2):
+    """Clip-higher with an upper range that no argument moves."""
+    ratio = (log_prob - old_log_prob).exp()
+    return torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1.28)).mean()
+
+
+def kl_in_the_reward(logp, logp_ref, rewards, beta=0.05):
+    """The reward holds a KL, and its mean over the batch is the baseline."""
+    returns = rewards - beta * (logp - logp_ref).detach()
+    return -(logp * (returns - returns.mean())).mean()
+
+
+def dreamer(lambda_returns, state_values, log_policy, entropy):
+    """The unit of the returns is their range; the sign stands before the advantage."""
+    span = torch.quantile(lambda_returns, 0.95) - torch.quantile(lambda_returns, 0.05)
+    advantage = (lambda_returns - state_values).detach() / span.clamp(min=1.0)
+    return (-1 * advantage * log_policy - 3e-4 * entropy).mean()
+
+
+def last_step_bootstraps(returns, log_probs):
+    """Steps come first, and the last of them is there for its value only."""
+    return -(log_probs[:-1] * returns[:-1].detach()).mean()
+
+
+@torch.jit.script
+def scripted(log_prob, old_log_prob, advantage, clip_range: float = 0.2):
+    ratio = torch.exp(log_prob - old_log_prob)
+    return -torch.min(ratio * advantage, torch.clamp(ratio, 1.0 - clip_range, 1.0 + clip_range) * advantage).mean()
+
+
+@torch.compile
+def compiled(log_prob, old_log_prob, advantage, clip_range: float = 0.2):
+    ratio = torch.exp(log_prob - old_log_prob)
+    return -torch.min(ratio * advantage, ratio.clamp(1.0 - clip_range, 1.0 + clip_range) * advantage).mean()
+
+
+def surrogate_loss(new_log_probs, old_log_probs, advantages):
+    """A trust region climbs it."""
+    return (torch.exp(new_log_probs - old_log_probs) * advantages).mean()
