@@ -7,8 +7,8 @@ Why.       The range is the trust region. Squared, swapped, or written into the 
            and a sweep over it measures nothing. Schulman et al. 2017, arXiv:1707.06347, eq. 7; Yu et al. 2025,
            arXiv:2503.14476, eq. 10 (two bounds).
 Applies.   Losses that take a clip range and clip the ratio; sides on which no clip acts belong to PPO102 and PPO103.
-Tested.    The given range and half of it, on both sides, at 0.98 and 1.02 of the distance; a recording at its own
-           range.
+           Not an upper bound that is a wider number of its own, nor a range that a held fraction shrinks.
+Tested.    The given range and half of it, on both sides, at 0.98 and 1.02 of the distance; a recording at its own.
 Severity.  Serious: the trust region has another size than its owner believes.
 Fix.       Clip the ratio to 1 - clip_range and 1 + clip_range (or their own upper range), as given.
 """

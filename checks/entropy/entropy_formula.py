@@ -17,7 +17,7 @@ Fix.       torch.distributions.Categorical(logits=logits).entropy(), Normal(mean
 import torch
 
 from ppo_audit import NotApplicable, Rule, Severity, Subject, Violation, worst
-from ppo_audit.probes.entropies import Compared, of_taken_action, over_actions
+from ppo_audit.probes.entropies import Compared, of_taken_action, over_actions, pulls_to_uniform
 from ppo_audit.probes.quantities import expect_gaussian, term_gradient
 from ppo_audit.reference import categorical_entropy, gaussian_entropy
 
@@ -81,6 +81,10 @@ def _gradients(subject: Subject) -> Compared:
     (want,) = torch.autograd.grad(entropy.sum(), [leaf])
     run = target.run(target.rows(len(rows), **{name: leaf.detach()}))
     got = term_gradient(target, "entropy", name, run).reshape(want.shape)
+    if name == "logits" and pulls_to_uniform(got, rows):
+        raise NotApplicable(
+            "the term is the cross entropy of the uniform policy, which is no entropy and spreads as well"
+        )
     factor = (got * want).sum() / (got**2).sum().clamp_min(1e-12)
     return (factor * got).flatten(), want.flatten()
 

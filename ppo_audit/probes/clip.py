@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Location
+from ppo_audit.probes.options import function_of
 from ppo_audit.probes.places import place_of, recorded, recorded_site, slice_of
 from ppo_audit.probes.quantities import CREDITS, branch_pairs
 from ppo_audit.recording.graph import NONE, operands, plain, producers
@@ -120,8 +122,21 @@ def _maker_place(run: Run, op: Op, bound: int, constant: float) -> Location | No
     return place_of(producers(run.trace).get(bound)) if constant < 1 else place_of(op)
 
 
+def is_annealed(subject: Subject) -> bool:
+    """Whether the range that a target holds is shrunk by a fraction that it holds too: what is left of training."""
+    low, high = subject.profile.clip
+    owner = getattr(function_of(subject), "__self__", None)
+    if owner is None or "clip_range" in subject.scalars or low is None or high is None:
+        return False
+    shares = ((1 - low) / subject.settings["clip_range"], (high - 1) / subject.settings["clip_range"])
+    held = [number for number in {**vars(type(owner)), **vars(owner)}.values() if isinstance(number, float)]
+    return shares[1] < 1 and any(max(abs(share - number) for share in shares) < 1e-3 for number in held)
+
+
 def acting_bounds(subject: Subject) -> tuple[float | None, float | None]:
     """The measured upper and lower bound; None for an upper one that the given range does not set (clip-higher)."""
+    if is_annealed(subject):
+        raise NotApplicable("the range is annealed by a fraction that the target holds")
     (low, high), declared = subject.profile.clip, subject.profile.declared[1]
     is_its_own = "clip_range_high" not in subject.settings and declared != 1 + subject.settings["clip_range"]
     return None if is_its_own else high, low

@@ -81,3 +81,10 @@ def _gradient(logits: torch.Tensor, of: Callable[[torch.Tensor], torch.Tensor]) 
 
 def _logits(count: int) -> torch.Tensor:
     return torch.randn(ROWS, count, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def pulls_to_uniform(gradient: torch.Tensor, logits: torch.Tensor) -> bool:
+    """Whether a term, as the loss adds it, is a multiple of - sum_a log p(a): it pulls all actions to one share."""
+    want = logits.softmax(-1) - 1 / logits.shape[-1]
+    factor = float((gradient * want).sum() / (want**2).sum())
+    return factor > 0 and bool((gradient - factor * want).abs().max() <= 1e-6 * factor)

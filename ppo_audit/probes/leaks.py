@@ -55,7 +55,7 @@ def _constants(subject: Subject, run: Run, roles: Mapping[int, Roles]) -> Iterat
     slices = {name: _slice(subject, run, name) for name in ("policy", "value")}
     ratios = _with_ratio(slices["policy"], roles)
     for op in slices["policy"]:
-        yield from _weights(op, roles, ratios)
+        yield from _weights(op, roles, ratios, run.trace.tensors)
     for op in slices["value"]:
         yield from (("the value target", number) for number in _followed_targets(op, run, roles))
 
@@ -75,15 +75,23 @@ def _with_ratio(ops: Sequence[Op], roles: Mapping[int, Roles]) -> set[int]:
     return found
 
 
-def _weights(op: Op, roles: Mapping[int, Roles], ratios: set[int]) -> Iterator[tuple[str, int]]:
-    """The constant operand where credit meets a ratio or log-prob: the credit, or a second ratio, a weight."""
+def _weights(
+    op: Op, roles: Mapping[int, Roles], ratios: set[int], tensors: Sequence[torch.Tensor]
+) -> Iterator[tuple[str, int]]:
+    """The constant operand where credit meets a ratio or log-prob: the credit, or a second ratio, a weight.
+
+    Of two ratios one that carries no gradient beside the credit is the weight, and the other may carry one.
+    """
     pair = [number for number in operands(op)[:2] if number is not None]
     if plain(op.name) not in PRODUCTS or len(pair) != 2:
         return
     for credit, other in (pair, pair[::-1]):
         found, met = roles.get(credit, NONE), roles.get(other, NONE)
         if found & CREDIT and "log_prob" in met and not met & CREDIT:
-            yield ("the importance weight", other) if {credit, other} <= ratios else ("the advantage", credit)
+            if not {credit, other} <= ratios:
+                yield "the advantage", credit
+            elif tensors[credit].requires_grad:
+                yield "the importance weight", other
 
 
 def _followed_targets(op: Op, run: Run, roles: Mapping[int, Roles]) -> Iterator[int]:

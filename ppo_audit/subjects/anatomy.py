@@ -24,6 +24,7 @@ STATISTICS = frozenset(
 )
 REORDERINGS = frozenset("roll flip flipud fliplr rot90 sort repeat tile".split())
 RANKS = frozenset("topk sort argsort msort kthvalue quantile nanquantile median nanmedian".split())
+PICKS = frozenset("getitem gather index_select take_along_dim".split())
 SPREADS = frozenset("std var std_mean var_mean".split())
 CREDIT = ("advantage", "return_", "value", "reward")
 
@@ -43,6 +44,7 @@ class Anatomy:
     is_on_policy: bool = False
     is_filtered: bool = False
     is_split: bool = False
+    is_around_reference: bool = False
     clips_log_ratio: bool = False
     compares_surrogates: bool = False
     guards: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ def dissect(subject: Subject) -> Anatomy:
         subject.is_at_old_policy or _is_on_policy(ops, roles),
         _is_filtered(policy, ops, roles),
         _is_split(ops, rows) or _is_cut_short(run),
+        _is_around_reference(ops, roles),
         _clips_log_ratio(ops, roles, producers(run.trace)),
         any(_compares_surrogates(op, roles) for op in ops),
         _guards(run, roles),
@@ -334,8 +337,11 @@ def _clips_log_ratio(ops: Sequence[Op], roles: Mapping[int, Roles], makers: Mapp
 def _is_filtered(policy: Sequence[Part], ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
     """Whether a statistic of all samples' policies decides which of them count, and how: an entropy, or a rank."""
     by_entropy = any("entropy" in roles.get(part.atom, NONE) or _selects_by_entropy(part, roles) for part in policy)
-    ranked = (op for op in ops if plain(op.name) in RANKS)
-    return by_entropy or any("log_prob" in roles.get(op.outputs[0], NONE) for op in ranked)
+    ranked = [op for op in ops if plain(op.name) in RANKS]
+    places = {number for op in ranked for number in op.outputs[1:]}
+    chosen = (op for op in ops if plain(op.name) in PICKS and places.intersection(op.inputs[1:]))
+    of_policies = any("log_prob" in roles.get(op.outputs[0], NONE) for op in (*ranked, *chosen))
+    return by_entropy or of_policies
 
 
 def _is_split(ops: Sequence[Op], rows: int) -> bool:
@@ -370,6 +376,12 @@ def _is_on_policy(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
     """Whether every ratio is formed from the new log-prob and its own detached copy."""
     pairs = [(first, second) for _, first, second in log_ratios(ops, roles)]
     return bool(pairs) and all(roles.get(first) == roles.get(second) for first, second in pairs)
+
+
+def _is_around_reference(ops: Sequence[Op], roles: Mapping[int, Roles]) -> bool:
+    """Whether a ratio of the policy term is to what is called a reference: a proximal policy, or the old one itself."""
+    pair = (frozenset(("log_prob",)), frozenset(("ref_log_prob",)))
+    return any((roles.get(first), roles.get(second)) == pair for _, first, second in log_ratios(ops, roles))
 
 
 def _guards(run: Run, roles: Mapping[int, Roles]) -> tuple[str, ...]:

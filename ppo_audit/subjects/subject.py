@@ -204,6 +204,8 @@ class Subject:
             "advantage": advantage,
             "effective_advantage": advantage,
         }
+        if self.anatomy.is_around_reference:
+            given["ref_log_prob"] = old
         known = self.available | self.anatomy.cuts.keys()
         return {role: rows for role, rows in given.items() if role in known}
 

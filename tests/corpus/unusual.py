@@ -550,3 +550,39 @@ def compiled(log_prob, old_log_prob, advantage, clip_range: float = 0.2):
 def surrogate_loss(new_log_probs, old_log_probs, advantages):
     """A trust region climbs it."""
     return (torch.exp(new_log_probs - old_log_probs) * advantages).mean()
+
+
+class Annealed:
+    """The range shrinks with what is left of the training."""
+
+    clip_param, remaining = 0.2, 0.75
+
+    def loss(self, log_prob, old_log_prob, advantages):
+        ratio, radius = (log_prob - old_log_prob).exp(), self.clip_param * self.remaining
+        return torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - radius, 1 + radius)).mean()
+
+
+def fixed_baseline(log_probs, rewards, running_baseline=0.2):
+    """REINFORCE with a running mean of the rewards."""
+    return -(log_probs * (rewards.detach() - running_baseline)).mean()
+
+
+def better_half(log_prob, advantages, eta=1.0):
+    """V-MPO: the better half of the batch, weighted by a softmax."""
+    best, places = torch.topk(advantages, max(len(advantages) // 2, 1))
+    return -((best / eta).softmax(0).detach() * log_prob[places]).sum()
+
+
+def smoothed_towards_uniform(logits, actions, old_logprobs, advantages, clip_eps=0.2, smoothing=0.05):
+    """The cross entropy of the uniform policy is added, not subtracted."""
+    every = logits.log_softmax(-1)
+    ratio = (every.gather(-1, actions.unsqueeze(-1)).squeeze(-1) - old_logprobs).exp()
+    policy = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip_eps, 1 + clip_eps)).mean()
+    return policy - smoothing * every.mean(-1).mean()
+
+
+def clip_around_a_proximal_policy(logp, ref_logp, old_logp, adv, clip_range=0.2):
+    """The clip holds the ratio to a slow copy of the policy, the samples are older."""
+    unclipped = -adv * (logp - old_logp).exp()
+    clipped = -adv * (ref_logp - old_logp).exp() * (logp - ref_logp).exp().clamp(1 - clip_range, 1 + clip_range)
+    return torch.max(unclipped, clipped).mean()
