@@ -13,16 +13,17 @@ SMALL = 0.5
 def pulls(
     target: torch.Tensor, error: torch.Tensor, gradient: torch.Tensor
 ) -> tuple[float, torch.Tensor, torch.Tensor]:
-    """The smaller slope of both sides of the target, the gradients that errors should have, and where no loss is bent.
+    """The slope of the pull, the gradients that errors should have, and where no loss is bent.
 
     An expectile is pulled harder from one side than from the other.
     """
     if are_in_a_fixed_unit(target + error, target, gradient):
         raise NotApplicable("the loss maps its targets into a unit of its own by fixed numbers")
     small = error.abs() <= SMALL
-    sides = [float((gradient / error)[small & side].median()) for side in (error > 0, error < 0)]
-    slope = min(sides)
-    slopes = torch.tensor(sides if slope > 0 else (1.0, 1.0), dtype=torch.float64)
+    pull = gradient / error
+    slope, *sides = (float(pull[small & side].median()) for side in (small, error > 0, error < 0))
+    usual = [slope if slope > 0 else 1.0] * 2
+    slopes = torch.tensor(sides if min(sides) > 0 else usual, dtype=torch.float64)
     return slope, slopes[(error < 0).long()] * error, small
 
 
