@@ -336,9 +336,12 @@ def _measurable(measure: Callable[[Subject], Measured], subject: Subject, nothin
 
 
 def _worse(first: Judgement, later: Judgement) -> Judgement:
-    """Of two variants' judgements of one rule the one that says more: flagged, errored, passed, skipped."""
+    """Of two variants' judgements of one rule the one that says more: flagged, errored, passed, skipped.
+
+    Of two that are skipped it is the one that came nearer to be judged, whose reason is that of them all.
+    """
     order = (Status.FLAGGED, Status.ERRORED, Status.PASSED, Status.SKIPPED)
-    return min((first, later), key=lambda judgement: order.index(judgement.outcome.status))
+    return min((first, later), key=lambda judgement: (order.index(judgement.outcome.status), -judgement.reach))
 
 
 def _exit_code(outcomes: Iterable[Outcome], found: Iterable[Finding], settings: Settings) -> int:

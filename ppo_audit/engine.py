@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ppo_audit.errors import NotApplicable
 from ppo_audit.findings import Finding, Fix, Outcome, Severity, Status, Violation, fingerprint
@@ -21,11 +22,12 @@ from ppo_audit.targets.resolve import describe
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one rule said of one subject."""
+    """What one rule said of one subject, and how many of its questions it asked before it was skipped."""
 
     page: Page
     outcome: Outcome
     violation: Violation | None = None
+    reach: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,12 @@ def statuses(judgements: Sequence[Judgement]) -> dict[str, Status]:
 
 def _remembered(page: Page, told: Told) -> Judgement | None:
     known = told.journal.recall(rule_stage(told.variant, page.rule.code))
-    return Judgement(page, known.outcome, known.violation) if known else None
+    return Judgement(page, known.outcome, known.violation, known.reach) if known else None
 
 
 def _told(judgement: Judgement, told: Told) -> Judgement:
     found = _finding(judgement, (), told.qualified_name, NOWHERE) if judgement.violation else None
-    verdict = Verdict(judgement.outcome, judgement.violation, found)
+    verdict = Verdict(judgement.outcome, judgement.violation, found, judgement.reach)
     told.journal.keep(rule_stage(told.variant, judgement.page.rule.code), verdict)
     return judgement
 
@@ -63,27 +65,37 @@ def judge_one(subject: Judged, page: Page, told: Told) -> Judgement:
     """One rule: skipped with its reason, passed, flagged with a violation, or errored."""
     told.journal.enter(rule_stage(told.variant, page.rule.code))
     started = time.perf_counter()
-    status, reason, violation = _attempt(subject, page)
+    status, reason, violation, reach = _attempt(subject, page)
     seconds = time.perf_counter() - started
-    return Judgement(page, Outcome(page.rule.code, page.rule.name, status, reason, seconds), violation)
+    return Judgement(page, Outcome(page.rule.code, page.rule.name, status, reason, seconds), violation, reach)
 
 
-def _attempt(subject: Judged, page: Page) -> tuple[Status, str | None, Violation | None]:
+class Said(NamedTuple):
+    """How a rule ended."""
+
+    status: Status
+    reason: str
+    violation: Violation | None = None
+    reach: int = 0
+
+
+def _attempt(subject: Judged, page: Page) -> Said:
     if subject.kind not in page.rule.kinds:
-        return Status.SKIPPED, f"judges {' and '.join(page.rule.kinds)}, this is {subject.kind}", None
-    before = subject.count.copy()
+        return Said(Status.SKIPPED, f"judges {' and '.join(page.rule.kinds)}, this is {subject.kind}")
+    before, reach = subject.count.copy(), 1
     try:
-        missing = subject.needs(page.rule.needs)
-        if missing:
-            return Status.SKIPPED, missing, None
+        for reach, need in enumerate(page.rule.needs, 1):
+            if missing := subject.needs((need,)):
+                return Said(Status.SKIPPED, missing, reach=reach)
+        reach += 1
         violation = load_check(page)(subject)
     except NotApplicable as reason:
-        return Status.SKIPPED, str(reason), None
+        return Said(Status.SKIPPED, str(reason), reach=reach)
     except Exception as error:
-        return Status.ERRORED, f"the rule itself failed: {describe(error)}", None
+        return Said(Status.ERRORED, f"the rule itself failed: {describe(error)}")
     if violation is not None:
-        return Status.FLAGGED, violation.message, violation
-    return Status.PASSED, f"{page.title} {_effort(subject.count - before)}", None
+        return Said(Status.FLAGGED, violation.message, violation)
+    return Said(Status.PASSED, f"{page.title} {_effort(subject.count - before)}")
 
 
 def _effort(count: Counter[str]) -> str:

@@ -23,6 +23,7 @@ class Verdict:
     outcome: Outcome
     violation: Violation | None = None
     finding: Finding | None = None
+    reach: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import functools
 import gc
 import io
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class Session(Generic[T]):
     names: dict[str, None] = field(default_factory=dict)
     has_new_rollout: bool = False
     is_whole: bool = True
+    thread: int = field(default_factory=threading.get_ident)
     is_busy: bool = False
     output: str = ""
     error: str | None = None
@@ -120,6 +122,9 @@ class Session(Generic[T]):
 
         Gradients that are handed out are not added to those that are there.
         """
+        if threading.get_ident() != self.thread:
+            self._decline_thread(frame)
+            return
         with _recording(self.recorder):
             total = _total(tensors, gradients)
         trace, history = self.recorder.trace, self._history()
@@ -142,6 +147,13 @@ class Session(Generic[T]):
             if self.is_awaiting:
                 self._look(identity, capture, frame)
         self._forget()
+
+    def _decline_thread(self, frame: FrameType) -> None:
+        """Torch hands operations to the modes of their own thread; nothing of another one's was recorded."""
+        name, place = threading.current_thread().name, _place(frame)
+        why = f"its loss is computed in the thread `{name}`, and only the thread that began is recorded; train in it."
+        self.losses.setdefault((name, place), Loss(place)).declined.append(UsageError(why))
+        self.idle += 1
 
     def _history(self) -> History:
         """The recording, indexed as far as it was looked at."""
@@ -173,16 +185,21 @@ class Session(Generic[T]):
         """What went by since the last pass: whether a rollout was in it, and how long the next one may take."""
         ops = trace.ops[self.marks[-1] :] if self.marks else []
         live = sum(any(trace.tensors[number].requires_grad for number in op.outputs) for op in ops)
-        allowed = SHARE_OF_A_LOSS * live + SLACK + self.in_steps
+        is_in_step = self.in_steps < 0  # the loss is that of a closure, which the optimizer calls
+        in_steps = 0 if is_in_step else self.in_steps
+        allowed = SHARE_OF_A_LOSS * live + SLACK + in_steps
         self.has_new_rollout = self.has_new_rollout or len(ops) > allowed
         self.work += sum(trace.tensors[number].numel() for op in ops for number in op.outputs)
-        self.recorder.limit = len(trace.ops) + allowed - self.in_steps if self.marks else None
-        self.in_steps = 0
+        self.recorder.limit = len(trace.ops) + allowed - in_steps if self.marks else None
+        self.in_steps = -len(trace.ops) if is_in_step else 0
 
     def steps(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
-        """An optimizer is about to step."""
+        """An optimizer steps with the gradients that are there."""
         with torch._C.DisableTorchFunction():
             self.watcher.steps(optimizer, frame)
+
+    def enters_step(self) -> None:
+        """What is recorded from now on is done by an optimizer."""
         self.in_steps -= len(self.recorder.trace.ops)
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> None:
@@ -218,6 +235,7 @@ class Session(Generic[T]):
         self.marks = deque(mark - self.start for mark in self.marks)
         if self.recorder.limit is not None:
             self.recorder.limit -= self.start
+        self.in_steps += self.start if self.in_steps < 0 else 0
         self.start = 0
 
     def end(self) -> None:
@@ -391,17 +409,25 @@ def _before_step(session: Session[T]) -> Callable[..., None]:
         if session.recorder.is_paused:
             session.recorder.leave()
         elif _is_listening(session):
-            session.steps(optimizer, sys._getframe(1))
-            has_closure = any(each is not None for each in (*args[1:], *kwargs.values()))
-            is_plain = type(optimizer).__module__.startswith(torch.optim.__name__) and not has_closure
-            session.recorder.is_aside = is_plain  # it computes no loss, and parameters are where a loss begins
+            if not _has_closure(args, kwargs):
+                session.steps(optimizer, sys._getframe(1))
+                # It computes no loss, and parameters are where a loss begins.
+                session.recorder.is_aside = type(optimizer).__module__.startswith(torch.optim.__name__)
+            session.enters_step()
 
     return before
+
+
+def _has_closure(args: Any, kwargs: Any) -> bool:
+    """Whether a step is given what computes the loss."""
+    return any(each is not None for each in (*args[1:], *kwargs.values()))
 
 
 def _after_step(session: Session[T]) -> Callable[..., None]:
     def after(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         if _is_listening(session):
+            if _has_closure(args, kwargs):  # the gradients are those that it has just computed
+                session.steps(optimizer, sys._getframe(1))
             session.stepped(optimizer)
 
     return after

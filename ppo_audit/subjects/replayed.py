@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from ppo_audit.errors import NotApplicable, UsageError
 from ppo_audit.locate.source import display
-from ppo_audit.recording.graph import backward_slice, parameters_of, plain, producers
+from ppo_audit.recording.graph import backward_slice, is_parameter, parameters_of, plain, producers
 from ppo_audit.recording.session import Capture
 from ppo_audit.recording.trace import SHAPE_READS, Intervention, Op, OpKey, Read, Trace, chosen, is_in_place
 from ppo_audit.subjects.batch import Layout, clone
@@ -303,6 +303,10 @@ def _loose_end(program: Program) -> str:
     followed = {number for op in program.ops for number in op.outputs}
     followed.update(number for numbers in program.boundary.numbers.values() for number in numbers)
     makers = producers(program.trace)
+    for op in program.trace.ops:
+        tensors = [program.trace.tensors[number] for number in op.inputs if number not in makers]
+        if any(not is_parameter(tensor) and tensor.requires_grad for tensor in tensors):
+            return f": `{op.name}` at {_where(op)} reads what was not recorded, as inside `vmap`"
     for op in program.ops:
         for number in op.inputs:
             if number not in followed and number in makers and program.trace.tensors[number].requires_grad:

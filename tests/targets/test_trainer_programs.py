@@ -37,6 +37,12 @@ def test_a_correct_program_is_judged_and_only_its_true_hazards_are_found(program
     assert Status.ERRORED not in {outcome.status for outcome in entry.outcomes}
 
 
+def test_a_rule_that_is_skipped_for_actor_and_critic_says_what_the_nearer_of_the_two_lacks():
+    entry = audited(FOLDER / "separate_networks.py", "PPO108", "PPO302")
+    reasons = {outcome.rule: outcome.reason for outcome in entry.outcomes}
+    assert reasons == {"PPO108": "the loss has no dual clip", "PPO302": "the target does not clip the value"}
+
+
 @faults
 def test_a_fault_edits_one_place(fault: ProgramFault):
     assert (FOLDER / f"{fault.program}.py").read_text().count(fault.old) == 1

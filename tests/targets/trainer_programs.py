@@ -43,6 +43,7 @@ PROGRAMS = (
     Program("autocast_bf16", hazards=("PPO109", "PPO202")),
     Program("autograd_grad"),
     Program("class_trainer"),
+    Program("closure_step"),
     Program("custom_function"),
     Program("data_loader"),
     Program("full_batch", hazards=("PPO109", "PPO202")),
@@ -50,12 +51,14 @@ PROGRAMS = (
     Program("helper_process"),
     Program("noisy_policy"),
     Program("numpy_buffer", hazards=("PPO109", "PPO202")),
+    Program("own_thread", hazards=(), declined="the thread `learner`, and only the thread that began is recorded"),
     Program("path_condition"),
     Program("recurrent_gru"),
     Program("recurrent_lstm"),
     Program("separate_networks"),
     Program("several_heads"),
     Program("two_losses_at_once"),
+    Program("vmapped_policy", hazards=(), declined="reads what was not recorded, as inside `vmap`"),
 )
 """Their ratios are guarded by a clamp between 5 and 10, whose dead zone is a hazard; unguarded ones would overflow."""
 
