@@ -67,6 +67,20 @@ def script(path: Path, arguments: tuple[str, ...]) -> Callable[[], object]:
     return start
 
 
+def program(name: str, arguments: tuple[str, ...]) -> Callable[[], object]:
+    """Run the module as `python -m name arguments` would."""
+
+    def start() -> object:
+        before, sys.argv = sys.argv, [name, *arguments]
+        try:
+            with importable(Path.cwd()):
+                return runpy.run_module(name, run_name="__main__", alter_sys=True)
+        finally:
+            sys.argv = before
+
+    return start
+
+
 def lift(spec: str, start: Callable[[], object], seed: int) -> Subject:
     """The loss with the ratio; raises UsageError with the reason where it cannot be followed."""
     ((_, policy), *_) = lift_all(spec, start, seed)

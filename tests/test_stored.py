@@ -40,6 +40,16 @@ def test_a_stored_run_has_the_findings_of_the_script(name, tmp_path):
     assert findings(recorded(script, tmp_path)) == findings(script)
 
 
+def test_a_module_of_a_package_is_recorded_as_python_would_run_it(tmp_path):
+    package = tmp_path / "learner"
+    package.mkdir()
+    text = (FOLDER / "full_batch.py").read_text()
+    (package / "train.py").write_text("from . import settings\nimport sys\nassert sys.argv[1:] == ['-x']\n" + text)
+    (package / "settings.py").touch()
+    done = ppo_audit("record", "-o", "run.ppoaudit", "--", "python", "-m", "learner.train", "-x", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_fault_of_the_loop_is_found_in_a_stored_run(tmp_path):
     fault = next(fault for fault in FAULTS if fault.name == "old_log_probs_refreshed")
     assert "PPO903" in {rule for rule, _ in findings(recorded(write(fault, tmp_path), tmp_path))}
@@ -62,6 +72,8 @@ def test_what_no_file_can_hold_is_refused_with_its_line(tmp_path):
         (("-o", "run.bin", "--", "train.py"), "must end in `.ppoaudit`"),
         (("-o", "run.ppoaudit", "--", "torchrun", "train.py"), "expected `-- python script.py"),
         (("-o", "run.ppoaudit", "--", "python", "missing.py"), "missing.py"),
+        (("-o", "run.ppoaudit", "--", "python", "-m"), "-m module"),
+        (("-o", "run.ppoaudit", "--", "python", "-m", "learner.missing"), "learner"),
     ],
 )
 def test_a_command_that_cannot_be_recorded_is_refused(words, hint, tmp_path):

@@ -14,6 +14,7 @@ from ppo_audit.commands.writing import expect_folder
 from ppo_audit.errors import UsageError
 from ppo_audit.settings import role_pairs
 
+MODULE = "-m"
 PYTHON = re.compile(r"^python[0-9.]*$")
 
 
@@ -26,16 +27,17 @@ def record(
     if output.suffix != ".ppoaudit":
         raise UsageError(f"--output: `{output}` must end in `.ppoaudit`, by which `check` knows a recording.")
     expect_folder(output)
-    script, *arguments = _command(list(context.obj or ()))
+    words = _command(list(context.obj or ()))
     path = output.absolute()  # the script may change to another folder
     from ppo_audit.stored import save
     from ppo_audit.targets.resolve import existing_file
-    from ppo_audit.trainer import lifted_run, recorded_session
-    from ppo_audit.trainer import script as run_of
+    from ppo_audit.trainer import lifted_run, program, recorded_session, script
 
-    named = role_pairs(roles) if roles else ()
-    session = recorded_session(script, run_of(existing_file(Path(script)), tuple(arguments)), named)
-    run = lifted_run(script, session)
+    name, *arguments = words[1:] if words[0] == MODULE else words
+    given = tuple(arguments)
+    start = program(name, given) if words[0] == MODULE else script(existing_file(Path(name)), given)
+    session = recorded_session(name, start, role_pairs(roles) if roles else ())
+    run = lifted_run(name, session)
     print(session.output, end="", file=sys.stderr)
     save(path, run)
     places = ", ".join(place for place, _ in run.programs)
@@ -43,9 +45,11 @@ def record(
 
 
 def _command(words: list[str]) -> list[str]:
-    """The script and its arguments; a leading `python` is ours already."""
+    """The script, or `-m` and a module, and the arguments; a leading `python` is ours already."""
     words = words[1:] if words and PYTHON.match(Path(words[0]).name) else words
-    if words and words[0].endswith(".py"):
+    if words and (words[0].endswith(".py") or (words[0] == MODULE and len(words) > 1)):
         return words
     given = " ".join(words) or "nothing"
-    raise UsageError(f"expected `-- python script.py arguments` after the options, got {given}.")
+    raise UsageError(
+        f"expected `-- python script.py arguments` or `-- python -m module arguments` after the options, got {given}."
+    )
