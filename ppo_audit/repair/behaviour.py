@@ -113,4 +113,4 @@ def alike(first: Computed, second: Computed, tolerance: float = ALIKE) -> bool:
 
 def _close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
     first, second = one.double().reshape(-1), other.double().reshape(-1)
-    return first.shape == second.shape and torch.allclose(first, second, rtol=tolerance, atol=1e-9, equal_nan=True)
+    return first.shape == second.shape and torch.allclose(first, second, rtol=tolerance, atol=1e-7, equal_nan=True)

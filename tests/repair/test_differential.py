@@ -31,6 +31,8 @@ REPAIRED = (
     "controller_squared_target",
     "padded_length",
     "carry_through_ends",
+    "target_through_ends",
+    "multiplier_negative",
 )
 MUTANTS = (
     "plain_min:7:22 ratio: detached",
@@ -41,7 +43,6 @@ MUTANTS = (
 )
 AMBIGUOUS = (
     "target_from_moving_critic",
-    "target_of_scaled_advantage",
     "sample_std_of_one",
     "group_std_unguarded",
     "group_epsilon_forgotten",
@@ -49,7 +50,6 @@ AMBIGUOUS = (
     "controller_compares_coefficient",
     "controller_never_moves",
     "controller_without_bound",
-    "multiplier_negative",
 )
 """More than one edit cures, and they do not compute the same, or the only ones that do change what was right."""
 

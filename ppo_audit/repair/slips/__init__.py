@@ -117,7 +117,7 @@ LIKELY: Mapping[str, Sequence[Slip]] = {
     "PPO413": SIGNS,
     "PPO414": (calls.unwrapped, forms.estimator),
     "PPO415": (forms.estimator,),
-    "PPO416": (*SIGNS, calls.comparisons, calls.unwrapped),
+    "PPO416": (*SIGNS, calls.comparisons, calls.unwrapped, forms.not_negative),
     "PPO501": (calls.comparisons, *PADDING),
     "PPO502": (calls.comparisons, *PADDING, calls.reductions),
     "PPO503": FINITE,

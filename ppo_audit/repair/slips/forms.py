@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from ppo_audit.repair.slips.arithmetic import parts_of
+from ppo_audit.repair.slips.arithmetic import is_whole, parts_of
 from ppo_audit.repair.slips.called import called
 from ppo_audit.repair.slips.names import exchanged, word
 from ppo_audit.repair.source import LEAVES, Spot, role_named, tight
@@ -243,6 +243,12 @@ def extremum_of_squares(spot: Spot) -> Iterator[str]:
     if isinstance(inner, cst.Call) and re.search(r"(min|max)(imum)?$", spot.code(inner.func)) and len(inner.args) == 2:
         one, other = (tight(spot.code(each.value)) for each in inner.args)
         yield f"{spot.code(inner.func)}({one} ** 2, {other} ** 2)"
+
+
+def not_negative(spot: Spot) -> Iterator[str]:
+    """A number kept from falling below zero."""
+    if is_whole(spot) and isinstance(spot.node, cst.BinaryOperation):
+        yield f"max({spot.text}, 0.0)"
 
 
 def of_other_value(spot: Spot) -> Iterator[str]:
