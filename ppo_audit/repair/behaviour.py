@@ -13,6 +13,7 @@ from ppo_audit.errors import NotApplicable
 from ppo_audit.helpers.controller import Controller
 from ppo_audit.helpers.credit import Credit
 from ppo_audit.helpers.log_prob import LogProb
+from ppo_audit.helpers.metric import ClipFraction
 from ppo_audit.helpers.returns import ENDS, Returns
 from ppo_audit.subjects.judged import Helper, Judged
 from ppo_audit.subjects.subject import Subject
@@ -92,6 +93,10 @@ def _of_helper(helper: Helper) -> list[torch.Tensor]:
         return [helper.normalised(rows) if "advantage" in helper.available else helper.normalised(reward=rows)]
     if isinstance(helper, LogProb):
         return [helper.log_probs(helper.policies(seed), helper.actions()) for seed in SEEDS]
+    if isinstance(helper, ClipFraction):
+        log_ratio, advantage = (torch.linspace(-end, end, ROWS, dtype=torch.float64) for end in (0.7, -1.0))
+        keep = (torch.arange(ROWS) % TOKENS < TOKENS - 1).double()
+        return [torch.tensor(helper.share(log_ratio.roll(seed), advantage, keep)) for seed in SEEDS]
     if not isinstance(helper, Controller):
         raise NotApplicable("nothing is known of what it computes on ordinary batches")
     return [torch.tensor(helper.course(kl, STEPS), dtype=torch.float64) for kl in KLS]

@@ -23,6 +23,7 @@ from ppo_audit.repair.source import Source, Spot, unread
 from ppo_audit.repair.tempering import tempered
 from ppo_audit.repair.trials import Case, Opened, glimpsed, opened
 from ppo_audit.subjects.judged import Judged
+from ppo_audit.subjects.subject import Subject
 
 DESIGNS = frozenset(("PPO101", "PPO207", "PPO208", "PPO307"))
 """Rules that judge a design."""
@@ -195,11 +196,18 @@ def _is_tidy(candidate: Candidate, source: Source, line: int) -> bool:
 def _holds(cure: Cure, finding: Finding, case: Case, variant: str, source: Source) -> bool:
     """Whether the target opened anew with the edit computes the same, and its other variants are no worse either."""
     trials = opened(case, source.file, cure.candidate.text)
-    if not trials or not alike(behaviour(trials[variant]), cure.computes):
+    if not trials or not alike(behaviour(trials[variant]), _in_layout_of(trials[variant], cure)):
         return False
     explained = (finding.rule, *finding.also)
     others = [name for name in trials if name != variant]
     return all(harm(case, name, trials[name], explained).broken is None for name in others)
+
+
+def _in_layout_of(afresh: Judged, cure: Cure) -> Computed:
+    """What the cure computes on the batches that the target opened anew takes, of sequences perhaps and not of rows."""
+    if not isinstance(afresh, Subject) or not isinstance(cure.trial, Subject) or afresh.layout == cure.trial.layout:
+        return cure.computes
+    return behaviour(replace(cure.trial, layout=afresh.layout))
 
 
 def _candidates(source: Source, finding: Finding, trials: int) -> Iterator[tuple[object, Candidate]]:
@@ -280,7 +288,9 @@ def _tried(candidate: Candidate, finding: Finding, case: Case, variant: str, sou
         return None
     if finding.location is None or not _is_tidy(candidate, source, finding.location.line):
         return None
-    return Cure(candidate, trial, behaviour(trial))
+    computes = behaviour(trial)
+    was_computed = behaviour(case.subjects[variant]) is not None
+    return None if computes is None and was_computed else Cure(candidate, trial, computes)
 
 
 def _fix(fix: Fix, found: Sequence[Cure], of: tuple[Case, str], source: Source) -> Fix:
