@@ -31,7 +31,7 @@ DIMENSIONS = 3
 
 
 def check(subject: Subject) -> Violation | None:
-    if not subject.available & {"log_std", "std"} and subject.layout.tails.get("entropy", ()) in ((), (1,)):
+    if made_of(subject) == "entropy" and subject.layout.tails.get("entropy", ()) in ((), (1,)):
         raise NotApplicable("the entropy is given as one number a sample")
     expect_gaussian(subject)
     alone = weight(with_action_dimensions(subject, 1))
@@ -50,9 +50,16 @@ def check(subject: Subject) -> Violation | None:
     )
 
 
+def made_of(subject: Subject) -> str:
+    """The role that the entropy is made of; itself where it is given, whatever spreads are given beside it."""
+    is_given = "entropy" in subject.available and "entropy" not in subject.cuts
+    spreads = () if is_given else (role for role in ("log_std", "std") if role in subject.available)
+    return next(iter(spreads), "entropy")
+
+
 def weight(subject: Subject) -> torch.Tensor:
     """d loss / d entropy of each sample, summed over dimensions: by log deviations, each of which adds one to H."""
-    role = next((role for role in ("log_std", "std") if role in subject.available), "entropy")
+    role = made_of(subject)
     if subject.capacity is not None:
         raise NotApplicable("the number of action dimensions is fixed by the recording")
     batch = subject.rows(8)

@@ -30,8 +30,10 @@ def pulls(
 def are_in_a_fixed_unit(value: torch.Tensor, target: torch.Tensor, gradient: torch.Tensor) -> bool:
     """Whether each prediction is pulled towards (target - b) / a with fixed numbers a and b: a held normaliser's."""
     columns = torch.stack([value, -target, torch.ones_like(value)], dim=1)
-    fitted = torch.linalg.lstsq(columns, gradient.unsqueeze(1)).solution.squeeze(1)
+    if not bool(gradient.isfinite().all()):
+        return False
+    fitted = torch.linalg.solve(columns.T @ columns, columns.T @ gradient.double())
     pull, scaled, shift = fitted.tolist()
-    if pull <= 0 or scaled <= 0 or not torch.allclose(columns @ fitted, gradient, rtol=1e-6, atol=1e-9):
+    if pull <= 0 or scaled <= 0 or not torch.allclose(columns @ fitted, gradient.double(), rtol=1e-6, atol=1e-9):
         return False
     return bool(abs(scaled / pull - 1) > 1e-3 and abs(shift / pull) > 1e-3)

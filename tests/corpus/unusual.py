@@ -586,3 +586,15 @@ def clip_around_a_proximal_policy(logp, ref_logp, old_logp, adv, clip_range=0.2)
     unclipped = -adv * (logp - old_logp).exp()
     clipped = -adv * (ref_logp - old_logp).exp() * (logp - ref_logp).exp().clamp(1 - clip_range, 1 + clip_range)
     return torch.max(unclipped, clipped).mean()
+
+
+def spreads_beside_an_entropy(
+    log_prob, old_log_prob, advantages, entropy, mu, sigma, old_mu, old_sigma, clip=0.2, entropy_coef=0.01
+):
+    """rsl_rl: the Gaussians are there for the KL that sets the step, and the entropy is given."""
+    with torch.inference_mode():
+        kl = torch.log(sigma / old_sigma) + (old_sigma**2 + (old_mu - mu) ** 2) / (2.0 * sigma**2) - 0.5
+        kl.sum(-1).mean()
+    ratio = (log_prob - old_log_prob).exp()
+    policy = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean()
+    return policy - entropy_coef * entropy.mean()
