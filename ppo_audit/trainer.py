@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import runpy
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def script(path: Path, arguments: tuple[str, ...]) -> Callable[[], object]:
     def start() -> object:
         before, sys.argv = sys.argv, [str(path), *arguments]
         try:
-            with importable(path.resolve().parent):
+            with importable(path.resolve().parent), warnings.catch_warnings():
                 return runpy.run_path(str(path), run_name="__main__")
         finally:
             sys.argv = before
@@ -73,7 +74,7 @@ def program(name: str, arguments: tuple[str, ...]) -> Callable[[], object]:
     def start() -> object:
         before, sys.argv = sys.argv, [name, *arguments]
         try:
-            with importable(Path.cwd()):
+            with importable(Path.cwd()), warnings.catch_warnings():
                 return runpy.run_module(name, run_name="__main__", alter_sys=True)
         finally:
             sys.argv = before

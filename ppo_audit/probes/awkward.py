@@ -15,13 +15,13 @@ from types import EllipsisType
 import torch
 
 from ppo_audit.errors import NotApplicable
-from ppo_audit.probes.loop import ends, uses
+from ppo_audit.probes.loop import MOVES, ends, uses
 from ppo_audit.recording.graph import DRAWS, backward_slice, parameters_in, plain, substitute
 from ppo_audit.recording.loop import Loop
 from ppo_audit.recording.trace import Op, Trace, is_in_place
 from ppo_audit.subjects.functionals import LAYERS
 
-OUTPUTS = (0.0, 2.0, -2.0, 5.0, -5.0)
+OUTPUTS = (0.0, 2.0, -2.0, 4.0, -4.0, 5.0, -5.0)
 """What the largest output of a layer becomes: none at all, and more than a fresh network's."""
 TAILS = (1.0, 3.0)
 """How far out the noise of the action lies, as multiples of what was drawn."""
@@ -150,9 +150,9 @@ def _side(trace: Trace, end: int) -> Side:
 
 
 def _data_of(trace: Trace) -> set[int]:
-    """What meets the trained part of a recording, however it was selected from a buffer."""
-    live = [op for op in trace.ops if any(trace.tensors[n].requires_grad for n in op.outputs)]
-    return {n for op in live for n in op.inputs if not trace.tensors[n].requires_grad}
+    """What was taken out of a buffer; what the update makes of it is its own doing."""
+    moved = (op for op in trace.ops if plain(op.name) in MOVES)
+    return {n for op in moved for n in op.outputs if not trace.tensors[n].requires_grad}
 
 
 def _at_one_sample(new: Side, old: Side) -> tuple[Side, Side]:
@@ -186,9 +186,15 @@ def _actions(new: Side, old: Side) -> dict[int, int]:
         for number in data
         if new.trace.tensors[number].shape[:1] == rows
     }
-    if not any(found.values()):
-        raise NotApplicable("the action of the minibatch is not one that was drawn")
+    beside = [number for number, same in found.items() if not same]
+    if len(beside) == len(found) or not all(_is_common(new, old, number) for number in beside):
+        raise NotApplicable("what the update is given is not what was drawn")
     return {number: same[-1] for number, same in found.items() if same}
+
+
+def _is_common(new: Side, old: Side, number: int) -> bool:
+    """Whether the rollout was given the same, such as a mask of legal choices."""
+    return any(_alike(new.numbers(number), old.numbers(n)) for n in old.given() if old.trace.tensors[n].dim())
 
 
 Variant = tuple[Values, Values]
@@ -196,13 +202,14 @@ Variant = tuple[Values, Values]
 
 
 def _variants(old: Side) -> Iterator[Variant]:
-    """What was recorded, then what was not."""
+    """What was recorded, then what was not: other outputs of all layers and of each alone, other draws."""
     heads, draws = {n: old.numbers(n).double() for n in old.heads}, {n: old.numbers(n) for n in old.draws}
     yield heads, draws
     for tail in TAILS:
         drawn = {n: _far(x, tail, heads) for n, x in draws.items()}
         yield heads, drawn
-        yield from (({n: size * x / x.abs().max() for n, x in heads.items()}, drawn) for size in OUTPUTS)
+        for size, changed in itertools.product(OUTPUTS, dict.fromkeys((old.heads, *((n,) for n in old.heads)))):
+            yield {n: size * x / x.abs().max() if n in changed else x for n, x in heads.items()}, drawn
 
 
 def _far(draw: torch.Tensor, tail: float, heads: Values) -> torch.Tensor:

@@ -37,6 +37,12 @@ def test_a_correct_program_is_judged_and_only_its_true_hazards_are_found(program
     assert Status.ERRORED not in {outcome.status for outcome in entry.outcomes}
 
 
+def test_a_program_that_makes_errors_of_warnings_does_so_for_itself_alone(tmp_path: Path):
+    strict = tmp_path / "strict.py"
+    strict.write_text("import warnings\nwarnings.simplefilter('error')\n" + (FOLDER / "full_batch.py").read_text())
+    assert {finding.rule for finding in audited(strict, "PPO109", "PPO202").findings} == {"PPO109", "PPO202"}
+
+
 def test_a_rule_that_is_skipped_for_actor_and_critic_says_what_the_nearer_of_the_two_lacks():
     entry = audited(FOLDER / "separate_networks.py", "PPO108", "PPO302")
     reasons = {outcome.rule: outcome.reason for outcome in entry.outcomes}

@@ -57,6 +57,7 @@ PROGRAMS = (
     Program("recurrent_lstm"),
     Program("separate_networks"),
     Program("several_heads"),
+    Program("squashed_actions"),
     Program("two_losses_at_once"),
     Program("vmapped_policy", hazards=(), declined="reads what was not recorded, as inside `vmap`"),
 )
@@ -115,6 +116,13 @@ FAULTS = (
         "numpy_buffer",
         old="ratio = (dist.log_prob(a).sum(-1) - old)",
         new="ratio = (dist.log_prob(a).clamp(min=-11).sum(-1) - old)",
+        rule="PPO901",
+    ),
+    ProgramFault(
+        "correction_bounded_beyond_what_was_seen",
+        "squashed_actions",
+        old="after = density(dist, torch.atanh(taken.clamp(-1 + 1e-6, 1 - 1e-6)), taken)",
+        new="after = density(dist, torch.atanh(taken.clamp(-0.99, 0.99)), taken)",
         rule="PPO901",
     ),
     ProgramFault(
