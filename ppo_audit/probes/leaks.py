@@ -80,7 +80,8 @@ def _weights(
 ) -> Iterator[tuple[str, int]]:
     """The constant operand where credit meets a ratio or log-prob: the credit, or a second ratio, a weight.
 
-    Of two ratios one that carries no gradient beside the credit is the weight, and the other may carry one.
+    Of two ratios one that carries no gradient beside the credit is the weight, and the other may carry one. What meets
+    a detached ratio may be the credit times the log-prob already.
     """
     pair = [number for number in operands(op)[:2] if number is not None]
     if plain(op.name) not in PRODUCTS or len(pair) != 2:
@@ -89,7 +90,7 @@ def _weights(
         found, met = roles.get(credit, NONE), roles.get(other, NONE)
         if found & CREDIT and "log_prob" in met and not met & CREDIT:
             if not {credit, other} <= ratios:
-                yield "the advantage", credit
+                yield from [("the advantage", credit)] if tensors[other].requires_grad else []
             elif tensors[credit].requires_grad:
                 yield "the importance weight", other
 

@@ -34,7 +34,7 @@ ROLLOUT_NAMES: dict[str, str] = {
     "horizon": "n n_step n_steps nstep num_steps horizon",
 }
 """`tau` and `n` mean this only beside rewards."""
-TOKEN_MASK = re.compile(r"response|completion|action|token|loss|valid|attention|pad")
+TOKEN_MASK = re.compile(r"response|completion|action|token|loss|valid|attention|pad|eos")
 NORMALISER = re.compile(r"normali[sz](e|ation)|whiten|standardi[sz]e|scale_adv", re.IGNORECASE)
 RETURNS = re.compile(r"gae|return|reward.?to.?go|rtg|discount|td_lambda|advantage|n_?step", re.IGNORECASE)
 DISCOUNTED = re.compile(r"discount", re.IGNORECASE)

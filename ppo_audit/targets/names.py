@@ -43,7 +43,7 @@ TENSOR_NAMES: dict[str, str] = {
     "per_token_entropy action_entropy entropys dist_entropies",
     "mask": "mask masks response_mask loss_mask action_mask action_masks completion_mask valid valids valid_mask "
     "token_mask padding_mask pad_mask active_masks attention_mask alive target_mask completion_masks loss_masks "
-    "response_masks is_pad is_padding seq_mask unmask unmasks",
+    "response_masks is_pad is_padding seq_mask unmask unmasks eos_mask loss_weights",
     "group": "group groups group_id group_ids prompt_ids prompt_index group_index group_indices uids env_group",
     "action": "action actions act acts taken_actions action_taken b_actions",
     "logits": "logits action_logits policy_logits new_logits pi_logits",

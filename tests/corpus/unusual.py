@@ -598,3 +598,17 @@ def spreads_beside_an_entropy(
     ratio = (log_prob - old_log_prob).exp()
     policy = torch.max(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)).mean()
     return policy - entropy_coef * entropy.mean()
+
+
+def score_weighed_by_a_constant_ratio(old_log_probs, log_probs, advantages, response_mask):
+    """CISPO: the log-prob meets its advantage first, and then the detached weight."""
+    weights = (log_probs - old_log_probs).clamp(-1.6, 1.6).exp()
+    losses = -advantages * log_probs * weights.detach()
+    return (losses * response_mask).sum() / (response_mask.sum() + 1e-8)
+
+
+def weights_for_a_mask(log_prob, old_log_prob, advantages, loss_weights, clip_eps=0.2):
+    """What keeps a token is the weight that it has in the sum."""
+    ratio = (log_prob - old_log_prob.detach()).clamp(-20, 20).exp()
+    losses = torch.maximum(-ratio * advantages, -ratio.clamp(1 - clip_eps, 1 + clip_eps) * advantages)
+    return (losses * loss_weights.to(losses.dtype)).sum()
