@@ -31,19 +31,13 @@ RULE = Rule(
 def check(judged: Subject | Credit) -> Violation | None:
     raised = REWARDS + torch.tensor([[5.0], [0.0], [0.0], [0.0]], dtype=torch.float64)
     plain, other = (group_advantages(judged, given) for given in (REWARDS, raised))
-    sums = plain.sum(1, keepdim=True).abs().expand_as(plain)
     if bool(((plain != 0).sum(1) <= 1).all()):
         raise NotApplicable("only one answer of a group has an advantage, as for pass@k: no mean is taken off")
+    if _falls(plain):
+        return _turned(judged, plain)
+    sums = plain.sum(1, keepdim=True).abs().expand_as(plain)
     scale = ((other * plain).sum(1, True) / (plain**2).sum(1, True).clamp_min(1e-300)).clamp_min(0)
     unless = (sums <= 1e-3 * plain.abs().max()) & ((other - scale * plain).abs() <= 1e-3 * plain.abs().max())
-    if _falls(plain) and _falls(group_advantages(judged, REWARDS - REWARDS.min())):
-        return Violation(
-            "Within its group a higher reward gives a lower advantage: the reward is taken from the mean.",
-            counterexample={"reward": REWARDS[0].tolist(), "got": plain[0].tolist(), "want": "rising with the reward"},
-            site="centre",
-        )
-    if _falls(plain):
-        raise NotApplicable("it divides by what is negative where the rewards are: they are taken to be positive")
     return worst(
         Violation(
             "The mean of its own group is not removed from a reward.",
@@ -55,6 +49,16 @@ def check(judged: Subject | Credit) -> Violation | None:
         sum_of_the_group=plain.sum(1, keepdim=True).expand_as(plain).flatten(),
         got=other.flatten(),
         want=plain.flatten(),
+    )
+
+
+def _turned(judged: Subject | Credit, plain: torch.Tensor) -> Violation:
+    if not _falls(group_advantages(judged, REWARDS - REWARDS.min())):
+        raise NotApplicable("it divides by what is negative where the rewards are: they are taken to be positive")
+    return Violation(
+        "Within its group a higher reward gives a lower advantage: the reward is taken from the mean.",
+        counterexample={"reward": REWARDS[0].tolist(), "got": plain[0].tolist(), "want": "rising with the reward"},
+        site="centre",
     )
 
 
