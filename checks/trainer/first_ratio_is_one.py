@@ -31,7 +31,7 @@ RULE = Rule(
     family="trainer",
     severity=Severity.CRITICAL,
     kinds=("trainer",),
-    needs=("loop",),
+    needs=("loop", "role:old_log_prob"),
 )
 
 
