@@ -47,9 +47,14 @@ def uses(loop: Loop, role: str = "log_prob") -> list[Minibatch]:
 
 def steps_before(loop: Loop, minibatch: Minibatch, role: str = "log_prob") -> int:
     """Steps, before a minibatch, of optimizers that train something which the role comes of."""
-    reached = minibatch.reached.get(role, frozenset())
-    own = {trainer.number for trainer in loop.trainers if trainer.parameters & reached}
+    own = _trained_by(loop, minibatch, role)
     return sum(isinstance(event, Stepped) and event.optimizer in own for event in loop.events[: minibatch.moment])
+
+
+def _trained_by(loop: Loop, minibatch: Minibatch, role: str) -> set[int]:
+    """The optimizers that train something which the role comes of; none where the target has one of its own making."""
+    reached = minibatch.reached.get(role, frozenset())
+    return {trainer.number for trainer in loop.trainers if trainer.parameters & reached}
 
 
 def fresh(loop: Loop) -> Minibatch:
@@ -78,11 +83,15 @@ def weighed(subject: Subject, minibatch: Minibatch) -> torch.Tensor:
 
 
 def first_log_probs(subject: Subject, loop: Loop) -> tuple[torch.Tensor, torch.Tensor]:
-    """New and old ones of all entries that count, before the first step: several minibatches, if they are added up."""
-    shape = fresh(loop).roles["log_prob"].shape
+    """New and old ones of all entries that count, before the first step: several minibatches, if they are added up.
+
+    Of a target whose steps cannot be seen it is one minibatch.
+    """
+    first = fresh(loop)
+    shape = first.roles["log_prob"].shape
     before = [each for each in uses(loop) if not steps_before(loop, each)]
     pairs = []
-    for each in before:
+    for each in before if _trained_by(loop, first, "log_prob") else [first]:
         if each.roles["log_prob"].shape == shape:
             counts, ratio = weighed(subject, each), log_ratio(each)
             new = each.roles["log_prob"].double()
