@@ -19,9 +19,10 @@ from ppo_audit.repair.change import applied, diff, digest_of
 from ppo_audit.repair.judging import UNCOVERED, Harm, changes, harm, is_cured, price
 from ppo_audit.repair.reproduction import reproduction
 from ppo_audit.repair.slips import PLAIN, Slip, forms, slips
-from ppo_audit.repair.source import Source, Spot, unread
+from ppo_audit.repair.source import Source, Spot
 from ppo_audit.repair.tempering import tempered
 from ppo_audit.repair.trials import Case, Opened, glimpsed, opened
+from ppo_audit.repair.unread import unread
 from ppo_audit.subjects.judged import Judged
 from ppo_audit.subjects.subject import Subject
 

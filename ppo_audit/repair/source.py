@@ -12,7 +12,7 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, ParentNodeProvider, PositionProvider
 
 from ppo_audit.findings import Replacement
-from ppo_audit.repair.options import unread_settings
+from ppo_audit.repair.unread import unread, unread_settings
 from ppo_audit.targets.names import is_scalar, role_of
 
 OPERATORS = (cst.BinaryOperation, cst.UnaryOperation, cst.Comparison, cst.BooleanOperation)
@@ -213,21 +213,6 @@ class Source:
     def _is_called(self, node: cst.CSTNode) -> bool:
         parent = self._parents[node]
         return (isinstance(parent, cst.Call) and parent.func is node) or isinstance(parent, cst.Attribute)
-
-
-@functools.lru_cache(maxsize=64)
-def unread(text: str, line: int) -> frozenset[str]:
-    """The parameters and local names of the function around a line that nothing in it reads, and such settings."""
-    tree = ast.parse(text)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    around = [node for node in functions if node.lineno <= line <= (node.end_lineno or line)]
-    inside = list(ast.walk(max(around, key=lambda node: node.lineno, default=tree)))
-    targets = [target for node in inside if isinstance(node, ast.Assign) for target in node.targets]
-    names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-    written = {node.arg for node in inside if isinstance(node, ast.arg)}
-    written |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
-    read = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return frozenset((*(written - read), *unread_settings(text, line)))
 
 
 def _is_empty_tuple(node: cst.CSTNode) -> bool:

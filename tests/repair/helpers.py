@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -43,14 +43,10 @@ def _with_function(twin: Judged, other: Judged) -> Judged:
         assert call is not None
         assert function is not None
         arguments = (dataclasses.replace(call, function=function.function), *twin.evaluate.args[1:])
-        return dataclasses.replace(twin, evaluate=_partial(twin.evaluate.func, arguments))
+        return dataclasses.replace(twin, evaluate=functools.partial(twin.evaluate.func, *arguments))
     if isinstance(twin, Returns):
         return dataclasses.replace(twin, callee=dataclasses.replace(twin.callee, function=other.function))
     return dataclasses.replace(twin, function=other.function)
-
-
-def _partial(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    return lambda *more: function(*arguments, *more)
 
 
 def _outcome(subject: Judged, seed: int) -> list[torch.Tensor] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppo_audit.repair.options import unread_settings
+from ppo_audit.repair.unread import unread_settings
 
 MODULE = """
 KL_COEF = 0.1

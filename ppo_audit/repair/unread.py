@@ -1,4 +1,7 @@
-"""Settings that a file holds and never reads: of an object, a dict, a dataclass or the module. One was forgotten."""
+"""What a function computes and a file holds and nothing reads: it was forgotten.
+
+Names of the function, and settings: of an object, a dict, a dataclass or the module.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,30 @@ from ppo_audit.targets.names import is_scalar, role_of
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@functools.lru_cache(maxsize=64)
+def unread(text: str, line: int) -> frozenset[str]:
+    """The parameters and local names of the function around a line that nothing in it reads, and such settings."""
+    tree = ast.parse(text)
+    inside = list(ast.walk(_function_around(tree, line) or tree))
+    targets = [target for node in inside if isinstance(node, ast.Assign) for target in node.targets]
+    names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    written = {node.arg for node in inside if isinstance(node, ast.arg)}
+    written |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    read = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return frozenset((*(written - read), *unread_settings(text, line)))
+
+
+def _function_around(tree: ast.Module, line: int) -> Function | None:
+    """The innermost function around a line."""
+    around = [node for node in ast.walk(tree) if isinstance(node, Function) and _holds(node, line)]
+    return max(around, key=lambda node: node.lineno, default=None)
+
+
 @functools.lru_cache(maxsize=16)
 def unread_settings(text: str, line: int) -> tuple[str, ...]:
     """As they would be read at a line: `self.kl_coef`, `cfg["vf_coef"]`, `args.ent_coef`, `ENT_COEF`."""
     tree = ast.parse(text)
-    around = [node for node in ast.walk(tree) if isinstance(node, Function) and _holds(node, line)]
-    function = around[-1] if around else None
+    function = _function_around(tree, line)
     if function is None:
         return ()
     found = (*_of_self(tree, function), *_of_dicts(tree, function), *_of_fields(tree, function), *_constants(tree))
